@@ -1,0 +1,1 @@
+//! Stored values and a configuration in, inventory and findings out.

@@ -1,0 +1,1 @@
+//! Faster native implementations of the k8senc crypto traits.

@@ -1,0 +1,1 @@
+//! EncryptionConfiguration: decode, validate, match, lint and plan.

@@ -1,0 +1,1 @@
+//! Loads the conformance vectors for tests.

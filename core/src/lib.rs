@@ -1,0 +1,1 @@
+//! Kubernetes encryption at rest, byte for byte as kube-apiserver does it.

@@ -1,0 +1,1 @@
+//! Read-only reader of etcd v3 backend files and snapshots.

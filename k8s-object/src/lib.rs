@@ -1,0 +1,1 @@
+//! What a stored Kubernetes plaintext is, and which resource an etcd key belongs to.
