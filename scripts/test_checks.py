@@ -1,0 +1,82 @@
+"""Tests of the checks: each must be able to fail."""
+
+import unittest
+
+import check_deps
+import check_hygiene
+
+
+class Licences(unittest.TestCase):
+    def test_accepted(self):
+        for text in ("MIT", "MIT/Apache-2.0", "GPL-3.0 OR MIT", "ISC AND (Apache-2.0 OR GPL-2.0) AND OpenSSL", "Apache-2.0 WITH LLVM-exception OR MIT"):
+            self.assertTrue(check_deps.licence_accepted(text), text)
+
+    def test_refused(self):
+        for text in ("", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR Apache-2.0) AND MPL-2.0", "Apache-2.0 WITH Foo", "MIT )"):
+            self.assertFalse(check_deps.licence_accepted(text), text)
+
+
+class AllowLists(unittest.TestCase):
+    def test_names_need_a_reason_once(self):
+        names, bad = check_deps.read_allow_list("# note\na  because\nb\na  again\n")
+        self.assertEqual((names, bad), ({"a", "b"}, ["b", "a  again"]))
+
+
+class Directions(unittest.TestCase):
+    def metadata(self, name, dependency, kind):
+        member = {"id": "m", "name": name, "version": "0", "source": None, "license": "MIT",
+                  "manifest_path": str(check_deps.ROOT / "scripts" / "Cargo.toml"),
+                  "dependencies": [{"name": dependency, "kind": kind}]}
+        other = {**member, "id": "o", "name": dependency, "dependencies": []}
+        return {"packages": [member, other], "workspace_members": ["m", "o"]}
+
+    def test_upward_dependency_is_reported(self):
+        found = check_deps.check(self.metadata("k8senc-config", "k8senc-audit", None))
+        self.assertEqual(found, ["k8senc-config depends on k8senc-audit, which the diagram does not allow"])
+
+    def test_vectors_are_for_tests(self):
+        self.assertEqual(check_deps.check(self.metadata("k8senc-config", "k8senc-vectors", "dev")), [])
+        self.assertNotEqual(check_deps.check(self.metadata("k8senc-config", "k8senc-vectors", None)), [])
+
+    def test_foreign_sources_licences_and_banned_names(self):
+        metadata = self.metadata("k8senc-config", "k8senc-vectors", "dev")
+        stranger = {"id": "s", "name": "serde_yml", "version": "1", "source": "git+somewhere", "license": "GPL-3.0"}
+        metadata["packages"].append(stranger)
+        self.assertEqual(len(check_deps.check(metadata)), 3)
+
+
+class Hygiene(unittest.TestCase):
+    prefix = "k8s:" + "enc:"
+
+    def test_prefix_in_a_binding(self):
+        line = f'PREFIX = "{self.prefix}"\n'
+        self.assertTrue(check_hygiene.complaints("bindings-py/python/k8senc/cli.py", line))
+        self.assertFalse(check_hygiene.complaints("bindings-py/tests/test_cli.py", line))
+        self.assertFalse(check_hygiene.complaints("core/src/wire/prefix.rs", line))
+
+    def test_prefix_in_a_rust_test_module(self):
+        text = f'fn a() {{}}\n#[cfg(test)]\nmod tests {{ const P: &str = "{self.prefix}"; }}\n'
+        self.assertFalse(check_hygiene.complaints("audit/src/pass.rs", text))
+
+    def test_reveal_in_the_audit(self):
+        self.assertTrue(check_hygiene.complaints("audit/src/pass.rs", "let x = opened.reveal();\n"))
+
+    def test_relaxed_panic_lint(self):
+        line = '#[expect(clippy::indexing_slicing, reason = "r")]\n'
+        self.assertTrue(check_hygiene.complaints("core/src/chain.rs", line))
+        self.assertFalse(check_hygiene.complaints("core/tests/chain.rs", line))
+
+    def test_notes_and_machine_paths(self):
+        self.assertTrue(check_hygiene.complaints("a.md", "TO" + "DO: later\n"))
+        self.assertTrue(check_hygiene.complaints("a.md", "see " + "/ro" + "ot/notes\n"))
+        self.assertFalse(check_hygiene.complaints("a.md", "https://example.com/ro" + "ot/x\n"))
+
+    def test_lints_table(self):
+        package = '[package]\nname = "x"\n'
+        self.assertTrue(check_hygiene.lints_complaint("core/Cargo.toml", package))
+        self.assertFalse(check_hygiene.lints_complaint("core/Cargo.toml", package + "[lints]\nworkspace = true\n"))
+        self.assertFalse(check_hygiene.lints_complaint("Cargo.toml", '[workspace]\nresolver = "3"\n'))
+
+
+if __name__ == "__main__":
+    unittest.main()
