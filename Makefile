@@ -1,16 +1,18 @@
 # Short names only; what they do is in scripts/. `make test` runs everything a change needs.
 # Targets stand from the cheapest to the dearest: .ci/run takes them in this order.
 
-.PHONY: test setup fmt
+.PHONY: test setup fmt advisories
 .DEFAULT_GOAL := test
 
 RUN = @scripts/timed $@
 
-test: test-tree test-rust test-nostd
+test: test-tree test-gen test-rust test-nostd
 
 setup: ; $(RUN) scripts/setup rust go python
 fmt: ; cargo fmt --all
+advisories: ; $(RUN) scripts/advisories
 
 test-tree: setup ; $(RUN) scripts/test-tree
+test-gen: setup ; $(RUN) scripts/test-gen
 test-rust: setup ; $(RUN) scripts/test-rust
 test-nostd: setup ; $(RUN) scripts/test-nostd
