@@ -1,0 +1,170 @@
+//! Which row decides for its name: the first one met when rows are taken newest first.
+
+use alloc::vec::Vec;
+use core::hash::Hasher;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::{Error, ErrorKind, RowKey};
+
+/// What a row means for the state at the chosen revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// The current value of its name.
+    Live,
+    /// A value that a later row replaced or deleted: history, readable until compacted.
+    Superseded,
+    /// A tombstone; it holds a name and no value.
+    Tombstone,
+    /// A row the server keeps but never lists: an empty name (left by `snapshot restore --bump-revision`) or revision 0.
+    Unlisted,
+}
+
+/// 128 bits the caller drew at random, so that names in a hostile file cannot be made to collide.
+#[derive(Clone, Copy)]
+pub struct HashKey([u8; 16]);
+
+impl HashKey {
+    /// Takes the random bytes.
+    #[must_use]
+    pub const fn new(random: [u8; 16]) -> Self {
+        Self(random)
+    }
+
+    /// The keyed hash that stands for `name`. Pure and cheap: compute it on the thread that parses the row.
+    #[must_use]
+    #[inline]
+    pub fn hash(&self, name: &[u8]) -> NameHash {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        hasher.write(name);
+        let hash = hasher.finish128();
+        NameHash { high: hash.h1, low: hash.h2, named: !name.is_empty() }
+    }
+}
+
+impl core::fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("HashKey(16 bytes)")
+    }
+}
+
+/// A name's keyed 128-bit hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NameHash {
+    high: u64,
+    low: u64,
+    named: bool,
+}
+
+/// The names met so far, 20 to 27 bytes each: a set of hashes in 64 open-addressed tables.
+///
+/// Feed it every row of the file, newest first, on one thread; hashing and parsing can happen elsewhere before.
+#[derive(Debug)]
+pub struct LiveSet {
+    tables: Vec<Table>,
+    names: u64,
+}
+
+/// A slot is (high, low); (0, 0) is empty. The slot index follows the hash's order, so a table grows in one sweep.
+#[derive(Debug, Default)]
+struct Table {
+    slots: Vec<(u64, u64)>,
+    used: usize,
+}
+
+const TABLES: u32 = 64;
+
+impl Default for LiveSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LiveSet {
+    /// An empty set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { tables: (0..TABLES).map(|_| Table::default()).collect(), names: 0 }
+    }
+
+    /// Decides the class of the next older row.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfMemory`] only.
+    #[inline]
+    pub fn decide(&mut self, key: RowKey, name: NameHash) -> Result<Class, Error> {
+        // etcd rebuilds its index from revision 1 on and never lists an empty name.
+        if !name.named || key.revision.main == 0 {
+            return Ok(Class::Unlisted);
+        }
+        let new = self.insert(name)?;
+        Ok(match (key.tombstone, new) {
+            (true, _) => Class::Tombstone,
+            (false, true) => Class::Live,
+            (false, false) => Class::Superseded,
+        })
+    }
+
+    /// Distinct names met, deleted ones included.
+    #[must_use]
+    pub const fn names(&self) -> u64 {
+        self.names
+    }
+
+    /// Bytes the tables hold.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.tables.iter().map(|t| t.slots.capacity() * size_of::<(u64, u64)>()).sum()
+    }
+
+    fn insert(&mut self, name: NameHash) -> Result<bool, Error> {
+        let index = (name.high % u64::from(TABLES)) as usize;
+        let Some(table) = self.tables.get_mut(index) else { return Ok(false) };
+        let low = if (name.high, name.low) == (0, 0) { 1 } else { name.low };
+        let new = table.insert((name.high, low))?;
+        self.names += u64::from(new);
+        Ok(new)
+    }
+}
+
+impl Table {
+    fn insert(&mut self, hash: (u64, u64)) -> Result<bool, Error> {
+        // At most 13/16 full, and a third larger each time: 16 bytes a name become 20 to 27.
+        if self.used * 16 >= self.slots.len() * 13 {
+            self.grow()?;
+        }
+        let new = place(&mut self.slots, hash);
+        self.used += usize::from(new);
+        Ok(new)
+    }
+
+    fn grow(&mut self) -> Result<(), Error> {
+        let size = (self.slots.len() + self.slots.len() / 3).max(16);
+        let mut slots = Vec::new();
+        slots
+            .try_reserve_exact(size)
+            .map_err(|_| Error::new(ErrorKind::OutOfMemory { bytes: size as u64 * 16 }))?;
+        slots.resize(size, (0, 0));
+        for hash in self.slots.iter().filter(|h| **h != (0, 0)) {
+            place(&mut slots, *hash);
+        }
+        self.slots = slots;
+        Ok(())
+    }
+}
+
+/// Puts `hash` into its slot or the next empty one; `false` if it was there already.
+fn place(slots: &mut [(u64, u64)], hash: (u64, u64)) -> bool {
+    let home = ((u128::from(hash.1) * slots.len() as u128) >> 64) as usize;
+    let (before, after) = slots.split_at_mut_checked(home).unwrap_or_default();
+    for slot in after.iter_mut().chain(before) {
+        if *slot == hash {
+            return false;
+        }
+        if *slot == (0, 0) {
+            *slot = hash;
+            return true;
+        }
+    }
+    false
+}
