@@ -152,8 +152,12 @@ def check(metadata: dict) -> list[str]:
 
 
 def main() -> int:
-    metadata = json.loads(cargo("metadata", "--format-version", "1", "--locked"))
-    found = check(metadata)
+    try:
+        metadata = json.loads(cargo("metadata", "--format-version", "1", "--locked"))
+        found = check(metadata)
+    except subprocess.CalledProcessError as error:
+        print(f"dependencies: not checked, cargo {error.cmd[1]} failed (its reason is above)")
+        return 1
     for line in found:
         print(line)
     print(f"dependencies: {len(metadata['packages'])} crates, {len(found)} complaints")
