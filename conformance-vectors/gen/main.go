@@ -3,6 +3,7 @@
 //
 //	go run . -out ..     write every vector file
 //	go run . -check ..   write them to a temporary folder and compare
+//	go run . -sample ../sample   make a new sample snapshot (never the same bytes twice)
 package main
 
 import (
@@ -41,6 +42,7 @@ var generatedDirs = []string{"configs", "wire"}
 func main() {
 	out := flag.String("out", "", "write the vectors under this folder")
 	check := flag.String("check", "", "compare the vectors under this folder with a new run")
+	sample := flag.String("sample", "", "make a new sample snapshot in this folder; needs etcd36/ to build")
 	flag.Parse()
 	klog.SetLogger(logr.Discard())
 	if err := utilfeature.DefaultMutableFeatureGate.Set("KMSv1=true"); err != nil {
@@ -66,6 +68,8 @@ func main() {
 		}
 		must(validate(filepath.Join(*check, "schema.json"), *check))
 		fmt.Println("vectors are what this program writes")
+	case *sample != "":
+		writeSample(*sample)
 	default:
 		flag.Usage()
 		os.Exit(2)
