@@ -34,10 +34,11 @@ var suites = []struct {
 	{"wire/kmsv1", "read", "wire_kmsv1.go", wireKMSv1},
 	{"wire/kmsv2", "read", "wire_kmsv2.go", wireKMSv2},
 	{"wire/mux", "read", "wire_mux.go", wireMux},
+	{"object/forms", "object", "objects.go", objectForms},
 }
 
 // generatedDirs are owned by this program: what it does not write there must not be there.
-var generatedDirs = []string{"configs", "wire"}
+var generatedDirs = []string{"configs", "object", "wire"}
 
 func main() {
 	out := flag.String("out", "", "write the vectors under this folder")

@@ -6,6 +6,7 @@
 //! not know, or holds another number of cases than the manifest says: a test that
 //! runs nothing must not pass.
 
+mod objects;
 mod reading;
 mod upstream;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use objects::{ObjectCase, ObjectName, objects};
 pub use reading::{ApiVersion, KmsAnswer, KmsSide, KmsStatus, ReadCase, ReadExpect, each, reading};
 pub use upstream::{Compare, Upstream};
 
