@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Warning};
 
 /// The pages that the tree uses. Everything else below the high-water mark is free.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +10,7 @@ pub struct Claims {
     bits: Vec<u64>,
     /// Pages in the map: the high-water mark, or the pages present in a truncated file.
     pages: u64,
+    pub(crate) warning: Option<Warning>,
 }
 
 impl Claims {
@@ -20,7 +21,7 @@ impl Claims {
         bits.try_reserve_exact(words)
             .map_err(|_| Error::new(ErrorKind::OutOfMemory { bytes: pages.div_ceil(64) * 8 }))?;
         bits.resize(words, 0);
-        let mut claims = Self { bits, pages };
+        let mut claims = Self { bits, pages, warning: None };
         for meta in 0..pages.min(2) {
             claims.claim(meta, 1)?;
         }
@@ -63,13 +64,28 @@ impl Claims {
         self.pages - self.used()
     }
 
+    /// What is wrong with the freelist stored in the file, if one is and a walk was finished.
+    #[must_use]
+    pub const fn warning(&self) -> Option<Warning> {
+        self.warning
+    }
+
+    /// The first page at or behind `from` that is not in use.
+    #[must_use]
+    pub fn next_free(&self, from: u64) -> Option<u64> {
+        let mut word = usize::try_from(from / 64).ok()?;
+        // Pages before `from` count as used in its own word.
+        let mut bits = self.bits.get(word)? | ((1 << (from % 64)) - 1);
+        while bits == u64::MAX {
+            word += 1;
+            bits = *self.bits.get(word)?;
+        }
+        let page = word as u64 * 64 + u64::from(bits.trailing_ones());
+        (page < self.pages).then_some(page)
+    }
+
     /// Ids of the pages not in use, ascending.
     pub fn free(&self) -> impl Iterator<Item = u64> + '_ {
-        self.bits
-            .iter()
-            .enumerate()
-            .filter(|(_, word)| **word != u64::MAX)
-            .flat_map(|(i, word)| (0..64).filter(move |bit| word & (1 << bit) == 0).map(move |bit| i as u64 * 64 + bit))
-            .take_while(|page| *page < self.pages)
+        core::iter::successors(self.next_free(0), |page| self.next_free(page + 1))
     }
 }

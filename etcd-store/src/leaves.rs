@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::bucket::Root;
+use crate::free::check_freelist;
 use crate::page::{BRANCH, Body, Element, MAX_DEPTH, Pages, Run, element};
 use crate::tree::Elements;
 use crate::{Claims, Error, ErrorKind, PageSource, RowKey};
@@ -103,12 +104,13 @@ impl<'s, S: PageSource> Leaves<'s, S> {
         self.seen
     }
 
-    /// The pages that the file's trees use; complete only when the cursor has reached its end.
+    /// Ends the walk: the pages in use by all trees and by the freelist, which is compared with what is left over.
     ///
     /// # Errors
     /// Any fault met while visiting what was not yet visited.
     pub fn finish(mut self) -> Result<Claims, Error> {
         while self.next_run()?.is_some() {}
+        self.claims.warning = check_freelist(self.pages, &mut self.claims)?;
         Ok(self.claims)
     }
 

@@ -129,7 +129,7 @@ impl LiveSet {
 
 impl Table {
     fn insert(&mut self, hash: (u64, u64)) -> Result<bool, Error> {
-        // At most 13/16 full, and a third larger each time: 16 bytes a name become 20 to 27.
+        // At most 13/16 full, and a third larger each time: 16 bytes a name become 20 to 27 (small tables double).
         if self.used * 16 >= self.slots.len() * 13 {
             self.grow()?;
         }
@@ -139,7 +139,8 @@ impl Table {
     }
 
     fn grow(&mut self) -> Result<(), Error> {
-        let size = (self.slots.len() + self.slots.len() / 3).max(16);
+        let len = self.slots.len();
+        let size = if len < 512 { (2 * len).max(16) } else { len + len / 3 };
         let mut slots = Vec::new();
         slots
             .try_reserve_exact(size)
@@ -155,9 +156,13 @@ impl Table {
 
 /// Puts `hash` into its slot or the next empty one; `false` if it was there already.
 fn place(slots: &mut [(u64, u64)], hash: (u64, u64)) -> bool {
-    let home = ((u128::from(hash.1) * slots.len() as u128) >> 64) as usize;
-    let (before, after) = slots.split_at_mut_checked(home).unwrap_or_default();
-    for slot in after.iter_mut().chain(before) {
+    let mut at = ((u128::from(hash.1) * slots.len() as u128) >> 64) as usize;
+    // A table is never full, so an empty slot ends the search.
+    for _ in 0..slots.len() {
+        let Some(slot) = slots.get_mut(at) else {
+            at = 0;
+            continue;
+        };
         if *slot == hash {
             return false;
         }
@@ -165,6 +170,7 @@ fn place(slots: &mut [(u64, u64)], hash: (u64, u64)) -> bool {
             *slot = hash;
             return true;
         }
+        at += 1;
     }
     false
 }

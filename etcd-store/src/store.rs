@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::bucket::Root;
 use crate::endian::Endian;
-use crate::leaf::newest;
+use crate::leaf::{newest, touch};
 use crate::page::{Body, Pages};
 use crate::tree::walk;
 use crate::{Claims, Error, ErrorKind, Layout, Leaf, LeafRun, Leaves, PageSource, RowKey, Warning};
@@ -62,7 +62,7 @@ impl Info {
 /// Reading methods take `&self`; with a `Sync` source several threads may use one store.
 #[derive(Debug)]
 pub struct Store<S> {
-    pages: Pages<S>,
+    pub(crate) pages: Pages<S>,
     claims: Claims,
     rows: Root,
     info: Info,
@@ -167,6 +167,15 @@ impl<S: PageSource> Store<S> {
     /// A new walk over the leaf runs of bucket `key`, newest first.
     pub fn leaves(&self) -> Leaves<'_, S> {
         Leaves::new(&self.pages, self.claims.clone(), self.rows)
+    }
+
+    /// Touches the rows of some runs, so that reading these runs next does not wait for memory at each row.
+    ///
+    /// Worth a fifth of a walk over a mapped file; does nothing when the source lends no slices. 16 to 64 runs at a
+    /// time are best: few enough to stay in the cache.
+    pub fn warm(&self, runs: &[LeafRun]) {
+        let touched = runs.iter().fold(0, |sum, run| sum ^ touch(&self.pages, run));
+        core::hint::black_box(touched);
     }
 
     /// Reads and checks one leaf run. `buffer` is used when the source cannot lend its bytes; reuse it.
