@@ -40,15 +40,14 @@ pub struct FreeRun {
 }
 
 /// Iterates over the free runs of a file, ascending; reads page headers only.
-#[derive(Debug)]
 pub struct FreeRuns<'s, S> {
     pages: &'s Pages<S>,
     claims: &'s Claims,
     next: u64,
 }
 
-/// The bytes of one [`FreeRun`].
-#[derive(Clone, Copy, Debug)]
+/// The bytes of one [`FreeRun`]. `Debug` prints no content.
+#[derive(Clone, Copy)]
 pub struct FreePages<'a> {
     endian: Endian,
     run: FreeRun,
@@ -127,6 +126,18 @@ impl<S: PageSource> FreeRuns<'_, S> {
             };
             Some((kind, header))
         }))
+    }
+}
+
+impl<S> core::fmt::Debug for FreeRuns<'_, S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("FreeRuns").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for FreePages<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("FreePages").field("run", &self.run).finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,10 @@
 //! `mvccpb.KeyValue`, the value of a row, borrowed from its page.
 //!     1 key | 2 create_revision | 3 mod_revision | 4 version | 5 value | 6 lease; zero and empty fields are left out
 
-/// One revision of one etcd key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use core::fmt;
+
+/// One revision of one etcd key. `Debug` prints lengths instead of name and value.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeyValue<'a> {
     /// The etcd key, here called the name. Bytes of unknown origin: escape before printing.
     pub key: &'a [u8],
@@ -21,6 +23,19 @@ pub struct KeyValue<'a> {
 /// The bytes are not a `KeyValue` message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyValueFault;
+
+impl fmt::Debug for KeyValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyValue")
+            .field("key", &format_args!("{} bytes", self.key.len()))
+            .field("create_revision", &self.create_revision)
+            .field("mod_revision", &self.mod_revision)
+            .field("version", &self.version)
+            .field("value", &format_args!("{} bytes", self.value.len()))
+            .field("lease", &self.lease)
+            .finish()
+    }
+}
 
 impl<'a> KeyValue<'a> {
     /// Parses as Go's generated code does: any field order, the last duplicate wins, unknown fields are skipped.

@@ -1,6 +1,7 @@
 //! One leaf run of bucket `key` and its rows.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::bucket::Root;
 use crate::endian::Endian;
@@ -8,8 +9,8 @@ use crate::page::{Body, ELEMENT, HEADER, Header, LEAF, Pages, element};
 use crate::tree::Elements;
 use crate::{Error, ErrorKind, KeyValue, LeafRun, PageSource, RowKey, SourceError};
 
-/// A leaf run whose every row was checked: place, order, separators, revision key.
-#[derive(Clone, Copy, Debug)]
+/// A leaf run whose every row was checked: place, order, separators, revision key. `Debug` prints no content.
+#[derive(Clone, Copy)]
 pub struct Leaf<'a> {
     endian: Endian,
     bytes: &'a [u8],
@@ -19,8 +20,8 @@ pub struct Leaf<'a> {
     loose: bool,
 }
 
-/// One revision of one etcd key, as it lies in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One revision of one etcd key, as it lies in the file. `Debug` prints no content.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Row<'a> {
     /// Its revision, and whether it is a tombstone.
     pub key: RowKey,
@@ -30,6 +31,18 @@ pub struct Row<'a> {
     pub page: u64,
     /// Element of that page.
     pub element: u32,
+}
+
+impl fmt::Debug for Leaf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leaf").field("page", &self.page).field("rows", &self.count).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Row").field("key", &self.key).field("page", &self.page).field("element", &self.element).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Row<'a> {

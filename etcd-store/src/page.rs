@@ -16,7 +16,6 @@ pub(crate) const MAX_DEPTH: usize = 32;
 const MAX_KEY: usize = 32_768;
 
 /// How the pages of one file are addressed.
-#[derive(Debug)]
 pub(crate) struct Pages<S> {
     pub(crate) source: S,
     pub(crate) layout: Layout,

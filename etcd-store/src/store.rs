@@ -60,13 +60,18 @@ impl Info {
 /// An etcd backend file or snapshot: metas chosen, all buckets found, every bucket but `key` walked.
 ///
 /// Reading methods take `&self`; with a `Sync` source several threads may use one store.
-#[derive(Debug)]
 pub struct Store<S> {
     pub(crate) pages: Pages<S>,
     claims: Claims,
     rows: Root,
     info: Info,
     warnings: Vec<Warning>,
+}
+
+impl<S> core::fmt::Debug for Store<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Store").field("layout", &self.pages.layout).field("info", &self.info).finish_non_exhaustive()
+    }
 }
 
 #[derive(Default)]
