@@ -124,6 +124,8 @@ static BUILTINS: &[Builtin] = &[
         "prioritylevelconfigurations",
     ),
     cluster("internal.apiserver.k8s.io", "storageversions"),
+    namespaced("lifecycle.k8s.io", "evictionrequests"),
+    namespaced("lifecycle.k8s.io", "evictions"),
     cluster("node.k8s.io", "runtimeclasses"),
     cluster(RESOURCE, "deviceclasses"),
     cluster(RESOURCE, "devicetaintrules"),
@@ -146,6 +148,7 @@ static BUILTINS: &[Builtin] = &[
     // Removed in 1.25.
     entry("podsecuritypolicy", "podsecuritypolicies", "policy", false),
     internal("masterleases", "apiserveripinfo"),
+    internal("peerserverleases", "apiserverpeeripinfo"),
     internal("ranges/serviceips", "serviceipallocations"),
     internal("ranges/servicenodeports", "servicenodeportallocations"),
     // OpenShift, prefix /openshift.io/: the resources its API servers encrypt.

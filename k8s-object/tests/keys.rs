@@ -124,6 +124,10 @@ fn unknown_resources_have_no_group() {
 fn resources_without_a_rest_api_are_told_apart() {
     for (key, resource) in [
         ("/registry/masterleases/192.0.2.1", "apiserveripinfo"),
+        (
+            "/registry/peerserverleases/apiserver-1",
+            "apiserverpeeripinfo",
+        ),
         ("/registry/ranges/serviceips", "serviceipallocations"),
         (
             "/registry/ranges/servicenodeports",
