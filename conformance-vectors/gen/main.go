@@ -34,11 +34,16 @@ var suites = []struct {
 	{"wire/kmsv1", "read", "wire_kmsv1.go", wireKMSv1},
 	{"wire/kmsv2", "read", "wire_kmsv2.go", wireKMSv2},
 	{"wire/mux", "read", "wire_mux.go", wireMux},
+	{"config/collected", "config", "config_inputs.go", configCollected},
+	{"config/decode", "config", "config_decode.go", configDecode},
+	{"config/resources", "config", "config_resources.go", configResources},
+	{"config/keys", "config", "config_keys.go", configKeys},
+	{"config/kms", "config", "config_kms.go", configKMS},
 	{"object/forms", "object", "objects.go", objectForms},
 }
 
 // generatedDirs are owned by this program: what it does not write there must not be there.
-var generatedDirs = []string{"configs", "object", "wire"}
+var generatedDirs = []string{"config", "configs", "object", "wire"}
 
 func main() {
 	out := flag.String("out", "", "write the vectors under this folder")
