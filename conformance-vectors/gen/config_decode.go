@@ -91,7 +91,7 @@ func configDecode(s *Suite) {
 		{"float", "a bare float", "5.5\n"},
 		{"bool", "a bare boolean", "yes\n"},
 		{"null", "a bare null", "~\n"},
-		{"list", "a list", "- a\n- b\n"},
+		{"list", "a list at the top", "- a\n- b\n"},
 		{"flow", "a flow mapping after a marker", "---\n{apiVersion: apiserver.config.k8s.io/v1, kind: EncryptionConfiguration, resources: [{resources: [secrets], providers: [{identity: {}}]}]}\n"},
 		{"quoted-keys", "quoted keys in YAML", strings.ReplaceAll(head+body, "kind:", "\"kind\":")},
 		{"explicit-keys", "explicit keys in YAML", "? apiVersion\n: apiserver.config.k8s.io/v1\n? kind\n: EncryptionConfiguration\n" + body},
@@ -178,7 +178,7 @@ func configTypes(s *Suite) {
 	}
 	for _, p := range places {
 		for _, v := range values {
-			s.config(conf{id: "type-" + p.name + "-" + v.name, why: fmt.Sprintf("%s for %s", v.text, p.name), text: strings.Replace(p.text, "@", v.text, 1), kmsv1: true})
+			s.config(conf{id: "type-" + p.name + "-" + v.name, why: fmt.Sprintf("the value %s in the place of %s", v.text, p.name), text: strings.Replace(p.text, "@", v.text, 1), kmsv1: true})
 		}
 	}
 }
