@@ -56,6 +56,8 @@ impl Layout {
     }
 
     /// Whether the meta pages look like those the snapshot API writes: one root, the higher txid in slot 0.
+    ///
+    /// A hint only: the file of a member that was stopped after an empty commit may look the same.
     #[must_use]
     pub fn looks_like_snapshot_api(&self) -> bool {
         let Some(other) = self.other else { return false };

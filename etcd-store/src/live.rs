@@ -63,6 +63,7 @@ pub struct NameHash {
 pub struct LiveSet {
     tables: Vec<Table>,
     names: u64,
+    deleted: u64,
 }
 
 /// A slot is (high, low); (0, 0) is empty. The slot index follows the hash's order, so a table grows in one sweep.
@@ -84,7 +85,7 @@ impl LiveSet {
     /// An empty set.
     #[must_use]
     pub fn new() -> Self {
-        Self { tables: (0..TABLES).map(|_| Table::default()).collect(), names: 0 }
+        Self { tables: (0..TABLES).map(|_| Table::default()).collect(), names: 0, deleted: 0 }
     }
 
     /// Decides the class of the next older row.
@@ -98,6 +99,7 @@ impl LiveSet {
             return Ok(Class::Unlisted);
         }
         let new = self.insert(name)?;
+        self.deleted += u64::from(new && key.tombstone);
         Ok(match (key.tombstone, new) {
             (true, _) => Class::Tombstone,
             (false, true) => Class::Live,
@@ -109,6 +111,12 @@ impl LiveSet {
     #[must_use]
     pub const fn names(&self) -> u64 {
         self.names
+    }
+
+    /// Names whose newest row is a tombstone.
+    #[must_use]
+    pub const fn deleted(&self) -> u64 {
+        self.deleted
     }
 
     /// Bytes the tables hold.

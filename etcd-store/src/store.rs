@@ -46,6 +46,19 @@ pub struct Info {
 }
 
 impl Info {
+    /// The revision a reader means by `revision`, where 0 is the newest.
+    ///
+    /// # Errors
+    /// As etcd answers: [`ErrorKind::FutureRevision`] and [`ErrorKind::Compacted`].
+    pub const fn resolve(&self, revision: i64) -> Result<i64, Error> {
+        match revision {
+            ..=0 => Ok(self.revision),
+            r if r > self.revision => Err(Error::new(ErrorKind::FutureRevision { current: self.revision })),
+            r if r < self.compact_revision => Err(Error::new(ErrorKind::Compacted { compact: self.compact_revision })),
+            r => Ok(r),
+        }
+    }
+
     /// The etcd version that wrote the file, as far as the file tells.
     #[must_use]
     pub const fn version_guess(&self) -> &'static str {

@@ -1,9 +1,7 @@
 //! Every row of the table of hostile inputs: a defined answer, never a panic, a hang or a large allocation.
 
-mod image;
-
 use etcd_store::{ErrorKind, Hint, Options, PageSource, SourceError, Store};
-use image::{BUCKET, Image, bucket, facts, inline, inline_meta, key_value, row, row_key, tombstone, walk};
+use crate::image::{BUCKET, Facts, fnv1a, Image, bucket, facts, inline, inline_meta, key_value, row, row_key, tombstone, walk};
 
 type Refusal = (&'static str, Option<u64>, Option<u32>);
 
@@ -439,7 +437,7 @@ fn the_row_of_a_bumped_restore_is_not_listed() {
     assert_eq!(image.facts().unwrap().revision, 900);
 }
 
-fn meta_values(values: &[(&str, &[u8])]) -> image::Facts {
+fn meta_values(values: &[(&str, &[u8])]) -> Facts {
     let elements: Vec<_> = values.iter().map(|(n, v)| (0, n.as_bytes().to_vec(), v.to_vec())).collect();
     let mut image = Image::sound();
     image.leaf(2, &[(BUCKET, b"key".to_vec(), bucket(3)), (BUCKET, b"meta".to_vec(), inline(&elements))]);
@@ -467,7 +465,7 @@ fn an_unfinished_compaction_counts() {
 }
 
 /// A freelist on page 7 of a file whose page 6 is short, so that 7, 8 and 9 are free.
-fn freelist(count: u16, words: &[u64]) -> image::Facts {
+fn freelist(count: u16, words: &[u64]) -> Facts {
     let mut image = Image::sound();
     image.leaf(6, &[row(8, "/e", b"1")]);
     let words: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
@@ -588,7 +586,7 @@ fn big_endian_files_are_read() {
     for slot in 0..2 {
         let mut body: Vec<u8> = [0xED0C_DAED_u32, 2, 512, 0].map(u32::to_be_bytes).concat();
         body.extend([2, 0, u64::MAX, 4, slot].map(u64::to_be_bytes).concat());
-        body.extend(image::fnv1a(&body).to_be_bytes());
+        body.extend(fnv1a(&body).to_be_bytes());
         file[slot as usize * 512 + 16..][..64].copy_from_slice(&body);
     }
     let mut root = [page(2, 2, 2), element(1, 32, 3, 16), element(1, 35, 4, 32)].concat();
