@@ -34,6 +34,8 @@ var suites = []struct {
 	{"wire/kmsv1", "read", "wire_kmsv1.go", wireKMSv1},
 	{"wire/kmsv2", "read", "wire_kmsv2.go", wireKMSv2},
 	{"wire/mux", "read", "wire_mux.go", wireMux},
+	{"write/static", "write", "write.go", writeStatic},
+	{"write/kms", "write", "write.go", writeKMS},
 	{"config/collected", "config", "config_inputs.go", configCollected},
 	{"config/decode", "config", "config_decode.go", configDecode},
 	{"config/resources", "config", "config_resources.go", configResources},
@@ -43,7 +45,7 @@ var suites = []struct {
 }
 
 // generatedDirs are owned by this program: what it does not write there must not be there.
-var generatedDirs = []string{"config", "configs", "object", "wire"}
+var generatedDirs = []string{"config", "configs", "object", "wire", "write"}
 
 func main() {
 	out := flag.String("out", "", "write the vectors under this folder")
