@@ -107,10 +107,11 @@ pub enum ErrorKind {
         /// The compact revision.
         compact: i64,
     },
-    /// A write-ahead log record's checksum does not match.
-    WalChecksum,
-    /// A write-ahead log record is not one.
-    BadWalRecord,
+    /// A record or request of a write-ahead log is malformed.
+    BadWalRecord {
+        /// Place of the record in its file, in bytes.
+        offset: u64,
+    },
 }
 
 /// What a file that is not an etcd backend looks like.
@@ -195,8 +196,7 @@ impl ErrorKind {
             Self::OutOfMemory { .. } => "out-of-memory",
             Self::FutureRevision { .. } => "future-revision",
             Self::Compacted { .. } => "compacted",
-            Self::WalChecksum => "wal-checksum",
-            Self::BadWalRecord => "bad-wal-record",
+            Self::BadWalRecord { .. } => "bad-wal-record",
         }
     }
 }
@@ -233,8 +233,7 @@ impl fmt::Display for ErrorKind {
             Self::OutOfMemory { bytes } => write!(f, "no memory for a run of {bytes} bytes"),
             Self::FutureRevision { current } => write!(f, "revision is in the future, the newest is {current}"),
             Self::Compacted { compact } => write!(f, "revision has been compacted, the oldest readable is {compact}"),
-            Self::WalChecksum => f.write_str("write-ahead log record does not match its checksum"),
-            Self::BadWalRecord => f.write_str("write-ahead log record is malformed"),
+            Self::BadWalRecord { offset } => write!(f, "write-ahead log record at byte {offset} is malformed"),
         }
     }
 }

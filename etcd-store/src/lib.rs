@@ -10,6 +10,7 @@
 //! store.leaf    one run, checked row by row; independent of all others  -> may run on any thread
 //! LiveSet       decides, newest first, which row is the current one of its name
 //! store.free    what the tree does not reach
+//! wal::Log      the records of a write-ahead log, which keeps what clients wrote longer than the database does
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
@@ -31,6 +32,7 @@ mod revision;
 mod source;
 mod store;
 mod tree;
+pub mod wal;
 
 pub use claims::Claims;
 pub use endian::Endian;

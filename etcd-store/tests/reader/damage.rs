@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use etcd_store::wal::Log;
 use etcd_store::{Options, PageSource};
 
 use crate::image::{Copied, walk};
+use crate::log::LOG;
 use crate::real::{HISTORY, SAMPLE, STOPPED};
 
 /// SplitMix64: one seed, one sequence of damages.
@@ -91,4 +93,34 @@ fn every_truncation_gets_an_answer() {
         let answer = walk(file, &Options::default());
         assert!(answer.is_err(), "{len} bytes of {} were read", HISTORY.len());
     }
+}
+
+#[test]
+fn damaged_logs_get_an_answer() {
+    let mut random = Random(4);
+    let (mut unsound, mut refused, mut buffer) = (0, 0, Vec::new());
+    for _ in 0..2000 {
+        let mut file = LOG.to_vec();
+        for _ in 0..=random.below(3) {
+            let at = random.below(file.len() - 512);
+            file[at] = random.next() as u8;
+        }
+        let mut log = Log::new(file.as_slice(), None);
+        loop {
+            match log.next_record(&mut buffer) {
+                Ok(Some(record)) => {
+                    unsound += u32::from(!record.sound);
+                    // Whatever it answers: it answers.
+                    let _ = record.entry().map(|e| e.map(|e| e.values(&mut |_| ())));
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    refused += 1;
+                    break;
+                }
+            }
+        }
+        assert!(log.position() <= file.len() as u64);
+    }
+    assert!(unsound > 1000 && refused > 10, "{unsound} {refused}");
 }

@@ -4,4 +4,5 @@
 mod damage;
 mod hostile;
 mod image;
+mod log;
 mod real;

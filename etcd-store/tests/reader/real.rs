@@ -14,14 +14,14 @@ pub const STOPPED: &[u8] = include_bytes!("../data/stopped.db");
 pub const SAMPLE: &[u8] = include_bytes!("../../../conformance-vectors/sample/snapshot.db");
 const EXPECTED: &str = include_str!("../../../conformance-vectors/sample/expected.json");
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, b| {
         write!(text, "{b:02x}").unwrap();
         text
     })
 }
 
-fn digest(value: &[u8]) -> String {
+pub fn digest(value: &[u8]) -> String {
     hex(&Sha256::digest(value)[..8])
 }
 
