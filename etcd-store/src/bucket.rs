@@ -11,7 +11,10 @@ const BUCKET: usize = 16;
 pub(crate) enum Root {
     Tree(u64),
     /// A leaf page image inside element `element` of `run.page`; `run` gives its place in the file.
-    Inline { run: Run, element: u32 },
+    Inline {
+        run: Run,
+        element: u32,
+    },
 }
 
 impl Root {

@@ -16,12 +16,20 @@ pub struct Claims {
 impl Claims {
     /// `pages` is already bounded by the length of the file.
     pub(crate) fn new(pages: u64) -> Result<Self, Error> {
-        let words = usize::try_from(pages.div_ceil(64)).map_err(|_| Error::new(ErrorKind::OutOfRange))?;
+        let words =
+            usize::try_from(pages.div_ceil(64)).map_err(|_| Error::new(ErrorKind::OutOfRange))?;
         let mut bits = Vec::new();
-        bits.try_reserve_exact(words)
-            .map_err(|_| Error::new(ErrorKind::OutOfMemory { bytes: pages.div_ceil(64) * 8 }))?;
+        bits.try_reserve_exact(words).map_err(|_| {
+            Error::new(ErrorKind::OutOfMemory {
+                bytes: pages.div_ceil(64) * 8,
+            })
+        })?;
         bits.resize(words, 0);
-        let mut claims = Self { bits, pages, warning: None };
+        let mut claims = Self {
+            bits,
+            pages,
+            warning: None,
+        };
         for meta in 0..pages.min(2) {
             claims.claim(meta, 1)?;
         }
@@ -48,7 +56,9 @@ impl Claims {
     /// Whether the tree (or a meta page, or the freelist) uses `page`.
     #[must_use]
     pub fn contains(&self, page: u64) -> bool {
-        let word = usize::try_from(page / 64).ok().and_then(|w| self.bits.get(w));
+        let word = usize::try_from(page / 64)
+            .ok()
+            .and_then(|w| self.bits.get(w));
         page < self.pages && word.is_some_and(|w| w & (1 << (page % 64)) != 0)
     }
 

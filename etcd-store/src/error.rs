@@ -148,15 +148,27 @@ pub enum Hint {
 
 impl Error {
     pub(crate) const fn new(kind: ErrorKind) -> Self {
-        Self { kind, page: None, element: None }
+        Self {
+            kind,
+            page: None,
+            element: None,
+        }
     }
 
     pub(crate) const fn on(kind: ErrorKind, page: u64) -> Self {
-        Self { kind, page: Some(page), element: None }
+        Self {
+            kind,
+            page: Some(page),
+            element: None,
+        }
     }
 
     pub(crate) const fn at(kind: ErrorKind, page: u64, element: u32) -> Self {
-        Self { kind, page: Some(page), element: Some(element) }
+        Self {
+            kind,
+            page: Some(page),
+            element: Some(element),
+        }
     }
 
     /// The stable name of the kind, for reports and bindings. Never reworded.
@@ -261,7 +273,9 @@ impl fmt::Display for Hint {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.page, self.element) {
-            (Some(page), Some(element)) => write!(f, "page {page}, element {element}: {}", self.kind),
+            (Some(page), Some(element)) => {
+                write!(f, "page {page}, element {element}: {}", self.kind)
+            }
             (Some(page), None) => write!(f, "page {page}: {}", self.kind),
             _ => write!(f, "{}", self.kind),
         }
@@ -328,12 +342,30 @@ impl Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DamagedMeta { slot } => write!(f, "meta page {slot} is torn or damaged, the other one was used"),
-            Self::Truncated { need, have } => write!(f, "file is truncated: its pages need {need} bytes, {have} are there"),
-            Self::BadFreelist { page } => write!(f, "page {page}: freelist is damaged, free pages were found by walking the tree"),
-            Self::LongBucketValue { page, element } => write!(f, "page {page}, element {element}: bucket value is longer than its header"),
-            Self::BadMetaValue { name } => write!(f, "value {name} of bucket meta has the wrong length and was ignored"),
-            Self::LoosePacking { page } => write!(f, "page {page}: elements are not packed as bbolt packs them"),
+            Self::DamagedMeta { slot } => write!(
+                f,
+                "meta page {slot} is torn or damaged, the other one was used"
+            ),
+            Self::Truncated { need, have } => write!(
+                f,
+                "file is truncated: its pages need {need} bytes, {have} are there"
+            ),
+            Self::BadFreelist { page } => write!(
+                f,
+                "page {page}: freelist is damaged, free pages were found by walking the tree"
+            ),
+            Self::LongBucketValue { page, element } => write!(
+                f,
+                "page {page}, element {element}: bucket value is longer than its header"
+            ),
+            Self::BadMetaValue { name } => write!(
+                f,
+                "value {name} of bucket meta has the wrong length and was ignored"
+            ),
+            Self::LoosePacking { page } => write!(
+                f,
+                "page {page}: elements are not packed as bbolt packs them"
+            ),
         }
     }
 }

@@ -57,17 +57,34 @@ pub struct FreePages<'a> {
 impl<S: PageSource> Store<S> {
     /// Iterates over what `claims`, from a finished walk, does not contain.
     pub const fn free<'s>(&'s self, claims: &'s Claims) -> FreeRuns<'s, S> {
-        FreeRuns { pages: &self.pages, claims, next: 2 }
+        FreeRuns {
+            pages: &self.pages,
+            claims,
+            next: 2,
+        }
     }
 
     /// Reads one free run. `buffer` is used when the source cannot lend its bytes.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] and [`ErrorKind::OutOfMemory`] only.
-    pub fn free_pages<'a>(&'a self, run: &FreeRun, buffer: &'a mut Vec<u8>) -> Result<FreePages<'a>, Error> {
+    pub fn free_pages<'a>(
+        &'a self,
+        run: &FreeRun,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<FreePages<'a>, Error> {
         let size = self.pages.page_size();
-        let bytes = self.pages.bytes(run.page, run.page.saturating_mul(size), run.pages.saturating_mul(size), buffer)?;
-        Ok(FreePages { endian: self.pages.endian(), run: *run, bytes })
+        let bytes = self.pages.bytes(
+            run.page,
+            run.page.saturating_mul(size),
+            run.pages.saturating_mul(size),
+            buffer,
+        )?;
+        Ok(FreePages {
+            endian: self.pages.endian(),
+            run: *run,
+            bytes,
+        })
     }
 
     /// Place and length in bytes of what lies behind the last page in use and before any trailer.
@@ -75,7 +92,13 @@ impl<S: PageSource> Store<S> {
     /// A live file may be preallocated (zeros); anything else there is the work of an unfinished commit.
     #[must_use]
     pub fn beyond_high_water(&self) -> (u64, u64) {
-        let start = self.pages.layout.meta.high_water.saturating_mul(self.pages.page_size()).min(self.pages.layout.db_len);
+        let start = self
+            .pages
+            .layout
+            .meta
+            .high_water
+            .saturating_mul(self.pages.page_size())
+            .min(self.pages.layout.db_len);
         (start, self.pages.layout.db_len - start)
     }
 }
@@ -86,9 +109,16 @@ impl<S: PageSource> FreeRuns<'_, S> {
     /// # Errors
     /// [`ErrorKind::Io`] only.
     pub fn next_run(&mut self) -> Result<Option<FreeRun>, Error> {
-        let Some(page) = self.claims.next_free(self.next) else { return Ok(None) };
+        let Some(page) = self.claims.next_free(self.next) else {
+            return Ok(None);
+        };
         let header = self.header(page)?;
-        let mut run = FreeRun { page, pages: 1, kind: FreeKind::Fragment, count: 0 };
+        let mut run = FreeRun {
+            page,
+            pages: 1,
+            kind: FreeKind::Fragment,
+            count: 0,
+        };
         let mut limit = (self.pages.max_run / self.pages.page_size()).max(1);
         if let Some((kind, header)) = header {
             run.kind = kind;
@@ -112,7 +142,10 @@ impl<S: PageSource> FreeRuns<'_, S> {
         let bytes = match self.pages.source.slice(offset, HEADER) {
             Some(found) => found,
             None => {
-                self.pages.source.read_at(offset, &mut copy).map_err(|e| Error::on(ErrorKind::Io(e), page))?;
+                self.pages
+                    .source
+                    .read_at(offset, &mut copy)
+                    .map_err(|e| Error::on(ErrorKind::Io(e), page))?;
                 &copy
             }
         };
@@ -131,13 +164,17 @@ impl<S: PageSource> FreeRuns<'_, S> {
 
 impl<S> core::fmt::Debug for FreeRuns<'_, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("FreeRuns").field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("FreeRuns")
+            .field("next", &self.next)
+            .finish_non_exhaustive()
     }
 }
 
 impl core::fmt::Debug for FreePages<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("FreePages").field("run", &self.run).finish_non_exhaustive()
+        f.debug_struct("FreePages")
+            .field("run", &self.run)
+            .finish_non_exhaustive()
     }
 }
 
@@ -157,14 +194,29 @@ impl<'a> FreePages<'a> {
     /// The rows of an old leaf of bucket `key` that are whole and do not overlap; nothing for other pages.
     pub fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let Self { endian, run, bytes } = *self;
-        let count = if run.kind == FreeKind::Leaf { run.count } else { 0 };
+        let count = if run.kind == FreeKind::Leaf {
+            run.count
+        } else {
+            0
+        };
         let mut end = HEADER + ELEMENT * usize::from(count);
         (0..count).filter_map(move |index| {
             let found = element(endian, bytes, LEAF, count, index).filter(|e| e.start >= end)?;
-            let Body::Value { bucket: false, value } = found.body else { return None };
+            let Body::Value {
+                bucket: false,
+                value,
+            } = found.body
+            else {
+                return None;
+            };
             let key = RowKey::parse(found.key)?;
             end = found.end;
-            Some(Row { key, message: value, page: run.page, element: index.into() })
+            Some(Row {
+                key,
+                message: value,
+                page: run.page,
+                element: index.into(),
+            })
         })
     }
 }
@@ -179,14 +231,21 @@ pub(crate) fn check_freelist<S: PageSource>(
         return Ok(None);
     }
     let bad = Ok(Some(Warning::BadFreelist { page }));
-    let Some((ids, offset, count)) = freelist(pages, claims, page)? else { return bad };
+    let Some((ids, offset, count)) = freelist(pages, claims, page)? else {
+        return bad;
+    };
     claims.claim(page, ids)?;
     let mut chunk = [0; 512 * 8];
     let (mut left, mut at, mut before) = (count, offset, 1);
     while left > 0 {
         let here = left.min(512);
-        let Some(part) = chunk.get_mut(..here as usize * 8) else { return bad };
-        pages.source.read_at(at, part).map_err(|e| Error::on(ErrorKind::Io(e), page))?;
+        let Some(part) = chunk.get_mut(..here as usize * 8) else {
+            return bad;
+        };
+        pages
+            .source
+            .read_at(at, part)
+            .map_err(|e| Error::on(ErrorKind::Io(e), page))?;
         for raw in part.chunks_exact(8) {
             let id = pages.endian().u64(raw, 0).unwrap_or(0);
             if id <= before || id >= pages.layout.meta.high_water || claims.contains(id) {
@@ -211,13 +270,17 @@ fn freelist<S: PageSource>(
     }
     let start = page * pages.page_size();
     let mut head = [0; HEADER + 8];
-    pages.source.read_at(start, &mut head).map_err(|e| Error::on(ErrorKind::Io(e), page))?;
-    let Some(header) = Header::parse(pages.endian(), &head).filter(|h| h.id == page && h.flags == FREELIST) else {
+    pages
+        .source
+        .read_at(start, &mut head)
+        .map_err(|e| Error::on(ErrorKind::Io(e), page))?;
+    let Some(header) =
+        Header::parse(pages.endian(), &head).filter(|h| h.id == page && h.flags == FREELIST)
+    else {
         return Ok(None);
     };
     let run = u64::from(header.overflow) + 1;
-    let first_used = (page..page.saturating_add(run)).take(pages.present() as usize).find(|p| claims.contains(*p));
-    if run > pages.present() - page || first_used.is_some() {
+    if run > pages.present() - page || (page..page + run).any(|p| claims.contains(p)) {
         return Ok(None);
     }
     let (skip, count) = match header.count {

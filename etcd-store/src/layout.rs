@@ -60,8 +60,12 @@ impl Layout {
     /// A hint only: the file of a member that was stopped after an empty commit may look the same.
     #[must_use]
     pub fn looks_like_snapshot_api(&self) -> bool {
-        let Some(other) = self.other else { return false };
-        self.meta.slot == 0 && self.meta.root == other.root && other.txid.checked_add(1) == Some(self.meta.txid)
+        let Some(other) = self.other else {
+            return false;
+        };
+        self.meta.slot == 0
+            && self.meta.root == other.root
+            && other.txid.checked_add(1) == Some(self.meta.txid)
     }
 
     pub(crate) fn read<S: PageSource + ?Sized>(
@@ -70,14 +74,26 @@ impl Layout {
         warnings: &mut Vec<Warning>,
     ) -> Result<Self, Error> {
         let file_len = source.len();
-        let db_len = if file_len % MIN_PAGE == TRAILER { file_len - TRAILER } else { file_len };
+        let db_len = if file_len % MIN_PAGE == TRAILER {
+            file_len - TRAILER
+        } else {
+            file_len
+        };
         let first = meta_at(source, db_len, 0, 0)?;
         let found = match first {
-            Some((endian, meta)) => Some((endian, Some(meta), meta_at(source, db_len, u64::from(meta.page_size), 1)?)),
-            None => search(source, db_len)?.map(|(endian, meta)| (endian, None, Some((endian, meta)))),
+            Some((endian, meta)) => Some((
+                endian,
+                Some(meta),
+                meta_at(source, db_len, u64::from(meta.page_size), 1)?,
+            )),
+            None => {
+                search(source, db_len)?.map(|(endian, meta)| (endian, None, Some((endian, meta))))
+            }
         };
         let Some((endian, first, second)) = found else {
-            return Err(Error::new(ErrorKind::NotBbolt { hint: hint(source)? }));
+            return Err(Error::new(ErrorKind::NotBbolt {
+                hint: hint(source)?,
+            }));
         };
         // A second meta of the other byte order is none of this file's.
         let second = second.filter(|(e, _)| *e == endian).map(|(_, meta)| meta);
@@ -88,10 +104,16 @@ impl Layout {
             (Some(a), Some(b)) if b.txid > a.txid => (b, Some(a)),
             (Some(a), b) => (a, b),
             (None, Some(b)) => (b, None),
-            (None, None) => return Err(Error::new(ErrorKind::NotBbolt { hint: hint(source)? })),
+            (None, None) => {
+                return Err(Error::new(ErrorKind::NotBbolt {
+                    hint: hint(source)?,
+                }));
+            }
         };
         if other.is_none() {
-            warnings.push(Warning::DamagedMeta { slot: 1 - meta.slot });
+            warnings.push(Warning::DamagedMeta {
+                slot: 1 - meta.slot,
+            });
         }
         let page = u64::from(meta.slot);
         let need = meta
@@ -108,7 +130,13 @@ impl Layout {
         if meta.root < 2 || meta.root >= meta.high_water {
             return Err(Error::on(ErrorKind::BadPageId { id: meta.root }, page));
         }
-        Ok(Self { file_len, db_len, endian, meta, other })
+        Ok(Self {
+            file_len,
+            db_len,
+            endian,
+            meta,
+            other,
+        })
     }
 }
 
@@ -119,22 +147,38 @@ fn meta_at<S: PageSource + ?Sized>(
     off: u64,
     slot: u8,
 ) -> Result<Option<(Endian, Meta)>, Error> {
-    if off.checked_add(META_END as u64).is_none_or(|end| end > db_len) {
+    if off
+        .checked_add(META_END as u64)
+        .is_none_or(|end| end > db_len)
+    {
         return Ok(None);
     }
     let mut page = [0; META_END];
-    source.read_at(off, &mut page).map_err(|e| Error::new(ErrorKind::Io(e)))?;
-    let Some((_, body)) = page.split_first_chunk::<16>() else { return Ok(None) };
-    let Some((endian, meta)) = parse_meta(body, slot) else { return Ok(None) };
+    source
+        .read_at(off, &mut page)
+        .map_err(|e| Error::new(ErrorKind::Io(e)))?;
+    let Some((_, body)) = page.split_first_chunk::<16>() else {
+        return Ok(None);
+    };
+    let Some((endian, meta)) = parse_meta(body, slot) else {
+        return Ok(None);
+    };
     let size = u64::from(meta.page_size);
     if !size.is_power_of_two() || !(MIN_PAGE..=MAX_PAGE).contains(&size) {
-        return Err(Error::on(ErrorKind::BadPageSize { found: meta.page_size }, u64::from(slot)));
+        return Err(Error::on(
+            ErrorKind::BadPageSize {
+                found: meta.page_size,
+            },
+            u64::from(slot),
+        ));
     }
     Ok(Some((endian, meta)))
 }
 
 fn parse_meta(body: &[u8], slot: u8) -> Option<(Endian, Meta)> {
-    let endian = [Endian::Little, Endian::Big].into_iter().find(|e| e.u32(body, 0) == Some(MAGIC))?;
+    let endian = [Endian::Little, Endian::Big]
+        .into_iter()
+        .find(|e| e.u32(body, 0) == Some(MAGIC))?;
     if endian.u32(body, 4)? != VERSION || endian.u64(body, 56)? != fnv1a(body.get(..56)?) {
         return None;
     }
@@ -150,12 +194,20 @@ fn parse_meta(body: &[u8], slot: u8) -> Option<(Endian, Meta)> {
 }
 
 /// Meta page 1 of a file whose meta page 0 is damaged: its offset is the page size it names.
-fn search<S: PageSource + ?Sized>(source: &S, db_len: u64) -> Result<Option<(Endian, Meta)>, Error> {
+fn search<S: PageSource + ?Sized>(
+    source: &S,
+    db_len: u64,
+) -> Result<Option<(Endian, Meta)>, Error> {
     for shift in 9..=24 {
         let off = 1_u64 << shift;
         if let Some((endian, meta)) = meta_at(source, db_len, off, 1)? {
             if u64::from(meta.page_size) != off {
-                return Err(Error::on(ErrorKind::BadPageSize { found: meta.page_size }, 1));
+                return Err(Error::on(
+                    ErrorKind::BadPageSize {
+                        found: meta.page_size,
+                    },
+                    1,
+                ));
             }
             return Ok(Some((endian, meta)));
         }
@@ -164,7 +216,9 @@ fn search<S: PageSource + ?Sized>(source: &S, db_len: u64) -> Result<Option<(End
 }
 
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| {
+        (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// What a file without a valid meta page looks like.
@@ -173,7 +227,9 @@ fn hint<S: PageSource + ?Sized>(source: &S) -> Result<Hint, Error> {
     let mut head = [0; 512];
     let have = usize::try_from(len).unwrap_or(head.len()).min(head.len());
     let head = head.get_mut(..have).unwrap_or_default();
-    source.read_at(0, head).map_err(|e| Error::new(ErrorKind::Io(e)))?;
+    source
+        .read_at(0, head)
+        .map_err(|e| Error::new(ErrorKind::Io(e)))?;
     let head: &[u8] = head;
     let marked = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|h| h.starts_with(mark));
     let text = head.trim_ascii_start();
@@ -208,7 +264,9 @@ fn hint<S: PageSource + ?Sized>(source: &S) -> Result<Hint, Error> {
 
 /// The first record of each log file is a checksum record: type 4, so `08 04 10` behind a small length.
 fn is_wal(head: &[u8]) -> bool {
-    let Some((len, rest)) = head.split_first_chunk::<8>() else { return false };
+    let Some((len, rest)) = head.split_first_chunk::<8>() else {
+        return false;
+    };
     let len = u64::from_le_bytes(*len) & 0x00ff_ffff_ffff_ffff;
     (4..64).contains(&len) && rest.starts_with(&[0x08, 0x04, 0x10])
 }

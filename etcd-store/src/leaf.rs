@@ -35,13 +35,20 @@ pub struct Row<'a> {
 
 impl fmt::Debug for Leaf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leaf").field("page", &self.page).field("rows", &self.count).finish_non_exhaustive()
+        f.debug_struct("Leaf")
+            .field("page", &self.page)
+            .field("rows", &self.count)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Row").field("key", &self.key).field("page", &self.page).field("element", &self.element).finish_non_exhaustive()
+        f.debug_struct("Row")
+            .field("key", &self.key)
+            .field("page", &self.page)
+            .field("element", &self.element)
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,7 +59,8 @@ impl<'a> Row<'a> {
     /// [`ErrorKind::BadKeyValue`], which damages this row alone: count it and go on.
     #[inline]
     pub fn key_value(&self) -> Result<KeyValue<'a>, Error> {
-        KeyValue::parse(self.message).map_err(|_| Error::at(ErrorKind::BadKeyValue, self.page, self.element))
+        KeyValue::parse(self.message)
+            .map_err(|_| Error::at(ErrorKind::BadKeyValue, self.page, self.element))
     }
 }
 
@@ -74,14 +82,22 @@ impl<'a> Leaf<'a> {
         let mut elements = Elements::new(pages.endian(), bytes, run);
         let mut before = None;
         let inline = |e: Error| match leaf.inline {
-            Some(element) => Error::at(ErrorKind::BadInlineBucket, e.page.unwrap_or(run.page), element),
+            Some(element) => Error::at(
+                ErrorKind::BadInlineBucket,
+                e.page.unwrap_or(run.page),
+                element,
+            ),
             None => e,
         };
         while let Some((index, found)) = elements.next().map_err(inline)? {
             if matches!(found.body, Body::Value { bucket: true, .. }) {
                 return Err(Error::at(ErrorKind::NestedBucket, run.page, index));
             }
-            let key = RowKey::parse(found.key).ok_or(Error::at(ErrorKind::BadRevisionKey, run.page, index))?;
+            let key = RowKey::parse(found.key).ok_or(Error::at(
+                ErrorKind::BadRevisionKey,
+                run.page,
+                index,
+            ))?;
             let low = match before {
                 // One revision is one row: a put and a tombstone may not share it.
                 Some(before) => key.revision <= before,
@@ -93,13 +109,24 @@ impl<'a> Leaf<'a> {
             before = Some(key.revision);
         }
         let (end, loose) = (elements.end(), elements.loose);
-        Ok(Self { endian: pages.endian(), bytes, page: run.page, count: run.count, end, loose })
+        Ok(Self {
+            endian: pages.endian(),
+            bytes,
+            page: run.page,
+            count: run.count,
+            end,
+            loose,
+        })
     }
 
     /// The rows, oldest first; `.rev()` for newest first.
     #[must_use]
     pub const fn rows(&self) -> Rows<'a> {
-        Rows { leaf: *self, front: 0, back: self.count }
+        Rows {
+            leaf: *self,
+            front: 0,
+            back: self.count,
+        }
     }
 
     /// The bytes behind the last value. Every bbolt writer leaves zeros there: anything else is a foreign hand.
@@ -116,8 +143,15 @@ impl<'a> Leaf<'a> {
 
     fn row(&self, index: u16) -> Option<Row<'a>> {
         let found = element(self.endian, self.bytes, LEAF, self.count, index)?;
-        let Body::Value { value, .. } = found.body else { return None };
-        Some(Row { key: RowKey::parse(found.key)?, message: value, page: self.page, element: index.into() })
+        let Body::Value { value, .. } = found.body else {
+            return None;
+        };
+        Some(Row {
+            key: RowKey::parse(found.key)?,
+            message: value,
+            page: self.page,
+            element: index.into(),
+        })
     }
 }
 
@@ -166,7 +200,9 @@ pub(crate) fn newest<S: PageSource>(
     claims: crate::Claims,
     root: Root,
 ) -> Result<Option<RowKey>, Error> {
-    let Some(run) = crate::Leaves::new(pages, claims, root).next_run()? else { return Ok(None) };
+    let Some(run) = crate::Leaves::new(pages, claims, root).next_run()? else {
+        return Ok(None);
+    };
     let mut buffer = Vec::new();
     let leaf = Leaf::read(pages, &run, &mut buffer)?;
     Ok(leaf.rows().next_back().map(|row| row.key))
@@ -178,7 +214,10 @@ pub(crate) fn touch<S: PageSource>(pages: &Pages<S>, leaf: &LeafRun) -> u8 {
     // Rows beyond these lie so dense that the hardware fetches ahead by itself.
     const ROWS: u16 = 16;
     let run = leaf.run;
-    let Some(bytes) = usize::try_from(run.len).ok().and_then(|len| pages.source.slice(run.offset, len)) else {
+    let Some(bytes) = usize::try_from(run.len)
+        .ok()
+        .and_then(|len| pages.source.slice(run.offset, len))
+    else {
         return 0;
     };
     let mut sum = 0;
@@ -186,7 +225,10 @@ pub(crate) fn touch<S: PageSource>(pages: &Pages<S>, leaf: &LeafRun) -> u8 {
         let at = HEADER + ELEMENT * usize::from(index);
         let pos = pages.endian().u32(bytes, at + 4).unwrap_or(0) as usize;
         for line in 0..2 {
-            sum ^= bytes.get(at.saturating_add(pos).saturating_add(line * LINE)).copied().unwrap_or(0);
+            sum ^= bytes
+                .get(at.saturating_add(pos).saturating_add(line * LINE))
+                .copied()
+                .unwrap_or(0);
         }
     }
     sum

@@ -67,7 +67,14 @@ pub struct Leaves<'s, S> {
 
 impl<'s, S: PageSource> Leaves<'s, S> {
     pub(crate) fn new(pages: &'s Pages<S>, claims: Claims, root: Root) -> Self {
-        Self { pages, claims, stack: Vec::new(), spare: Vec::new(), start: Some(root), seen: 0 }
+        Self {
+            pages,
+            claims,
+            stack: Vec::new(),
+            spare: Vec::new(),
+            start: Some(root),
+            seen: 0,
+        }
     }
 
     /// The next run, or `None` after the last.
@@ -119,7 +126,12 @@ impl<'s, S: PageSource> Leaves<'s, S> {
             let id = match root {
                 Root::Inline { run, element } => {
                     self.seen += 1;
-                    return Ok((run.count > 0).then_some(LeafRun { run, lower: None, upper: None, inline: Some(element) }));
+                    return Ok((run.count > 0).then_some(LeafRun {
+                        run,
+                        lower: None,
+                        upper: None,
+                        inline: Some(element),
+                    }));
                 }
                 Root::Tree(id) => id,
             };
@@ -128,19 +140,37 @@ impl<'s, S: PageSource> Leaves<'s, S> {
                 self.push(run, None, None)?;
             } else {
                 self.seen += 1;
-                return Ok((run.count > 0).then_some(LeafRun { run, lower: None, upper: None, inline: None }));
+                return Ok((run.count > 0).then_some(LeafRun {
+                    run,
+                    lower: None,
+                    upper: None,
+                    inline: None,
+                }));
             }
         }
         loop {
-            let Some(frame) = self.stack.last_mut() else { return Ok(None) };
+            let Some(frame) = self.stack.last_mut() else {
+                return Ok(None);
+            };
             let Some(left) = frame.left.checked_sub(1) else {
                 self.spare.extend(self.stack.pop().map(|f| f.bytes));
                 continue;
             };
             frame.left = left;
             let bad = |kind| Error::at(kind, frame.run.page, left.into());
-            let found = element(self.pages.endian(), &frame.bytes, BRANCH, frame.run.count, left);
-            let Some(Element { key, body: Body::Child(child), .. }) = found else {
+            let found = element(
+                self.pages.endian(),
+                &frame.bytes,
+                BRANCH,
+                frame.run.count,
+                left,
+            );
+            let Some(Element {
+                key,
+                body: Body::Child(child),
+                ..
+            }) = found
+            else {
                 return Err(bad(ErrorKind::BadElement));
             };
             let lower = RowKey::parse(key).ok_or(bad(ErrorKind::BadRevisionKey))?;
@@ -153,24 +183,40 @@ impl<'s, S: PageSource> Leaves<'s, S> {
                 self.push(run, Some(lower), upper)?;
             } else {
                 self.seen += 1;
-                return Ok(Some(LeafRun { run, lower: Some(lower), upper, inline: None }));
+                return Ok(Some(LeafRun {
+                    run,
+                    lower: Some(lower),
+                    upper,
+                    inline: None,
+                }));
             }
         }
     }
 
     /// Checks a whole branch page and makes it the top of the stack.
-    fn push(&mut self, run: Run, lower: Option<RowKey>, upper: Option<RowKey>) -> Result<(), Error> {
+    fn push(
+        &mut self,
+        run: Run,
+        lower: Option<RowKey>,
+        upper: Option<RowKey>,
+    ) -> Result<(), Error> {
         if self.stack.len() >= MAX_DEPTH {
             return Err(Error::on(ErrorKind::TooDeep, run.page));
         }
         if run.count == 0 {
             return Err(Error::on(ErrorKind::BadCount { count: 0 }, run.page));
         }
-        let bytes = self.pages.branch_bytes(&run, self.spare.pop().unwrap_or_default())?;
+        let bytes = self
+            .pages
+            .branch_bytes(&run, self.spare.pop().unwrap_or_default())?;
         let mut elements = Elements::new(self.pages.endian(), &bytes, run);
         let mut before = None;
         while let Some((index, found)) = elements.next()? {
-            let key = RowKey::parse(found.key).ok_or(Error::at(ErrorKind::BadRevisionKey, run.page, index))?;
+            let key = RowKey::parse(found.key).ok_or(Error::at(
+                ErrorKind::BadRevisionKey,
+                run.page,
+                index,
+            ))?;
             let low = before.map_or_else(|| lower.is_some_and(|l| key < l), |b| key <= b);
             if low || upper.is_some_and(|u| key >= u) {
                 return Err(Error::at(ErrorKind::BadOrder, run.page, index));
@@ -178,10 +224,18 @@ impl<'s, S: PageSource> Leaves<'s, S> {
             before = Some(key);
             if let Body::Child(child) = found.body {
                 let size = self.pages.page_size();
-                self.pages.source.will_need(child.saturating_mul(size), size);
+                self.pages
+                    .source
+                    .will_need(child.saturating_mul(size), size);
             }
         }
-        self.stack.push(Frame { run, left: run.count, lower, upper, bytes });
+        self.stack.push(Frame {
+            run,
+            left: run.count,
+            lower,
+            upper,
+            bytes,
+        });
         Ok(())
     }
 }
@@ -189,6 +243,10 @@ impl<'s, S: PageSource> Leaves<'s, S> {
 impl<S> core::fmt::Debug for Leaves<'_, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let floor = self.stack.last().map(|frame| frame.lower);
-        f.debug_struct("Leaves").field("seen", &self.seen).field("depth", &self.stack.len()).field("floor", &floor).finish()
+        f.debug_struct("Leaves")
+            .field("seen", &self.seen)
+            .field("depth", &self.stack.len())
+            .field("floor", &floor)
+            .finish()
     }
 }

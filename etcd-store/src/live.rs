@@ -38,7 +38,11 @@ impl HashKey {
         let mut hasher = SipHasher13::new_with_key(&self.0);
         hasher.write(name);
         let hash = hasher.finish128();
-        NameHash { high: hash.h1, low: hash.h2, named: !name.is_empty() }
+        NameHash {
+            high: hash.h1,
+            low: hash.h2,
+            named: !name.is_empty(),
+        }
     }
 }
 
@@ -85,7 +89,11 @@ impl LiveSet {
     /// An empty set.
     #[must_use]
     pub fn new() -> Self {
-        Self { tables: (0..TABLES).map(|_| Table::default()).collect(), names: 0, deleted: 0 }
+        Self {
+            tables: (0..TABLES).map(|_| Table::default()).collect(),
+            names: 0,
+            deleted: 0,
+        }
     }
 
     /// Decides the class of the next older row.
@@ -122,13 +130,22 @@ impl LiveSet {
     /// Bytes the tables hold.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.tables.iter().map(|t| t.slots.capacity() * size_of::<(u64, u64)>()).sum()
+        self.tables
+            .iter()
+            .map(|t| t.slots.capacity() * size_of::<(u64, u64)>())
+            .sum()
     }
 
     fn insert(&mut self, name: NameHash) -> Result<bool, Error> {
         let index = (name.high % u64::from(TABLES)) as usize;
-        let Some(table) = self.tables.get_mut(index) else { return Ok(false) };
-        let low = if (name.high, name.low) == (0, 0) { 1 } else { name.low };
+        let Some(table) = self.tables.get_mut(index) else {
+            return Ok(false);
+        };
+        let low = if (name.high, name.low) == (0, 0) {
+            1
+        } else {
+            name.low
+        };
         let new = table.insert((name.high, low))?;
         self.names += u64::from(new);
         Ok(new)
@@ -148,11 +165,17 @@ impl Table {
 
     fn grow(&mut self) -> Result<(), Error> {
         let len = self.slots.len();
-        let size = if len < 512 { (2 * len).max(16) } else { len + len / 3 };
+        let size = if len < 512 {
+            (2 * len).max(16)
+        } else {
+            len + len / 3
+        };
         let mut slots = Vec::new();
-        slots
-            .try_reserve_exact(size)
-            .map_err(|_| Error::new(ErrorKind::OutOfMemory { bytes: size as u64 * 16 }))?;
+        slots.try_reserve_exact(size).map_err(|_| {
+            Error::new(ErrorKind::OutOfMemory {
+                bytes: size as u64 * 16,
+            })
+        })?;
         slots.resize(size, (0, 0));
         for hash in self.slots.iter().filter(|h| **h != (0, 0)) {
             place(&mut slots, *hash);

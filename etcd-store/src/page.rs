@@ -35,7 +35,11 @@ pub(crate) struct Run {
 
 impl<S: PageSource> Pages<S> {
     pub(crate) fn new(source: S, layout: Layout, options: &Options) -> Self {
-        Self { source, layout, max_run: options.max_run_bytes }
+        Self {
+            source,
+            layout,
+            max_run: options.max_run_bytes,
+        }
     }
 
     pub(crate) fn endian(&self) -> Endian {
@@ -48,7 +52,10 @@ impl<S: PageSource> Pages<S> {
 
     /// Pages that are both below the high-water mark and in the file.
     pub(crate) fn present(&self) -> u64 {
-        self.layout.meta.high_water.min(self.layout.db_len / self.page_size())
+        self.layout
+            .meta
+            .high_water
+            .min(self.layout.db_len / self.page_size())
     }
 
     /// Reads and checks the header of tree page `id`, without claiming it.
@@ -57,8 +64,18 @@ impl<S: PageSource> Pages<S> {
         if id < 2 || id >= high_water {
             return Err(Error::on(ErrorKind::BadPageId { id }, id));
         }
-        let offset = id.checked_mul(self.page_size()).ok_or(Error::on(ErrorKind::OutOfRange, id))?;
-        let truncated = |need| Error::on(ErrorKind::Truncated { need, have: self.layout.db_len }, id);
+        let offset = id
+            .checked_mul(self.page_size())
+            .ok_or(Error::on(ErrorKind::OutOfRange, id))?;
+        let truncated = |need| {
+            Error::on(
+                ErrorKind::Truncated {
+                    need,
+                    have: self.layout.db_len,
+                },
+                id,
+            )
+        };
         if id >= self.present() {
             return Err(truncated(offset.saturating_add(self.page_size())));
         }
@@ -66,20 +83,36 @@ impl<S: PageSource> Pages<S> {
         let header = match self.source.slice(offset, HEADER) {
             Some(found) => found,
             None => {
-                self.source.read_at(offset, &mut copy).map_err(|e| Error::on(ErrorKind::Io(e), id))?;
+                self.source
+                    .read_at(offset, &mut copy)
+                    .map_err(|e| Error::on(ErrorKind::Io(e), id))?;
                 &copy
             }
         };
-        let header = Header::parse(self.endian(), header).ok_or(Error::on(ErrorKind::OutOfRange, id))?;
+        let header =
+            Header::parse(self.endian(), header).ok_or(Error::on(ErrorKind::OutOfRange, id))?;
         if header.id != id {
-            return Err(Error::on(ErrorKind::PageIdMismatch { found: header.id }, id));
+            return Err(Error::on(
+                ErrorKind::PageIdMismatch { found: header.id },
+                id,
+            ));
         }
         if header.flags != BRANCH && header.flags != LEAF {
-            return Err(Error::on(ErrorKind::BadPageType { flags: header.flags }, id));
+            return Err(Error::on(
+                ErrorKind::BadPageType {
+                    flags: header.flags,
+                },
+                id,
+            ));
         }
         let pages = u64::from(header.overflow) + 1;
         if pages > high_water - id {
-            return Err(Error::on(ErrorKind::BadOverflow { overflow: header.overflow }, id));
+            return Err(Error::on(
+                ErrorKind::BadOverflow {
+                    overflow: header.overflow,
+                },
+                id,
+            ));
         }
         if pages > self.present() - id {
             return Err(truncated((id + pages).saturating_mul(self.page_size())));
@@ -88,10 +121,24 @@ impl<S: PageSource> Pages<S> {
         if len > self.max_run {
             return Err(Error::on(ErrorKind::RunTooLarge { bytes: len }, id));
         }
-        if HEADER as u64 + ELEMENT as u64 * u64::from(header.count) > len || header.count == u16::MAX {
-            return Err(Error::on(ErrorKind::BadCount { count: header.count }, id));
+        if HEADER as u64 + ELEMENT as u64 * u64::from(header.count) > len
+            || header.count == u16::MAX
+        {
+            return Err(Error::on(
+                ErrorKind::BadCount {
+                    count: header.count,
+                },
+                id,
+            ));
         }
-        Ok(Run { page: id, pages, offset, len, flags: header.flags, count: header.count })
+        Ok(Run {
+            page: id,
+            pages,
+            offset,
+            len,
+            flags: header.flags,
+            count: header.count,
+        })
     }
 
     /// Like [`run`](Self::run), and marks every page of the run as used.
@@ -115,11 +162,17 @@ impl<S: PageSource> Pages<S> {
         }
         if buffer.len() < size {
             let more = size - buffer.len();
-            buffer.try_reserve(more).map_err(|_| Error::on(ErrorKind::OutOfMemory { bytes: len }, page))?;
+            buffer
+                .try_reserve(more)
+                .map_err(|_| Error::on(ErrorKind::OutOfMemory { bytes: len }, page))?;
             buffer.resize(size, 0);
         }
-        let target = buffer.get_mut(..size).ok_or(Error::on(ErrorKind::OutOfRange, page))?;
-        self.source.read_at(offset, target).map_err(|e| Error::on(ErrorKind::Io(e), page))?;
+        let target = buffer
+            .get_mut(..size)
+            .ok_or(Error::on(ErrorKind::OutOfRange, page))?;
+        self.source
+            .read_at(offset, target)
+            .map_err(|e| Error::on(ErrorKind::Io(e), page))?;
         Ok(target)
     }
 }
@@ -161,10 +214,20 @@ pub(crate) enum Body<'a> {
 
 /// Element `index` of a run of `count`; `None` if any part of it leaves `run` or enters the element array.
 #[inline]
-pub(crate) fn element<'a>(endian: Endian, run: &'a [u8], flags: u16, count: u16, index: u16) -> Option<Element<'a>> {
+pub(crate) fn element<'a>(
+    endian: Endian,
+    run: &'a [u8],
+    flags: u16,
+    count: u16,
+    index: u16,
+) -> Option<Element<'a>> {
     let at = HEADER + ELEMENT * usize::from(index);
     let raw = run.get(at..)?.first_chunk::<ELEMENT>()?;
-    let (pos, key_len) = if flags == BRANCH { (endian.u32(raw, 0)?, endian.u32(raw, 4)?) } else { (endian.u32(raw, 4)?, endian.u32(raw, 8)?) };
+    let (pos, key_len) = if flags == BRANCH {
+        (endian.u32(raw, 0)?, endian.u32(raw, 4)?)
+    } else {
+        (endian.u32(raw, 4)?, endian.u32(raw, 8)?)
+    };
     let start = at.checked_add(usize::try_from(pos).ok()?)?;
     let key_len = usize::try_from(key_len).ok()?;
     if start < HEADER + ELEMENT * usize::from(count) || key_len == 0 || key_len > MAX_KEY {
@@ -172,9 +235,19 @@ pub(crate) fn element<'a>(endian: Endian, run: &'a [u8], flags: u16, count: u16,
     }
     let (key, rest) = run.get(start..)?.split_at_checked(key_len)?;
     if flags == BRANCH {
-        return Some(Element { key, body: Body::Child(endian.u64(raw, 8)?), start, end: start + key_len });
+        return Some(Element {
+            key,
+            body: Body::Child(endian.u64(raw, 8)?),
+            start,
+            end: start + key_len,
+        });
     }
     let value = rest.get(..usize::try_from(endian.u32(raw, 12)?).ok()?)?;
     let bucket = endian.u32(raw, 0)? & 1 != 0;
-    Some(Element { key, body: Body::Value { bucket, value }, start, end: start + key_len + value.len() })
+    Some(Element {
+        key,
+        body: Body::Value { bucket, value },
+        start,
+        end: start + key_len + value.len(),
+    })
 }

@@ -39,7 +39,13 @@ impl RowKey {
             [b't'] => true,
             _ => return None,
         };
-        let revision = Revision { main: i64::from_be_bytes(*main), sub: i64::from_be_bytes(*sub) };
-        (mark == b"_" && revision.main >= 0 && revision.sub >= 0).then_some(Self { revision, tombstone })
+        let revision = Revision {
+            main: i64::from_be_bytes(*main),
+            sub: i64::from_be_bytes(*sub),
+        };
+        (mark == b"_" && revision.main >= 0 && revision.sub >= 0).then_some(Self {
+            revision,
+            tombstone,
+        })
     }
 }

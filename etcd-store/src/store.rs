@@ -23,7 +23,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { accept_truncated: false, max_run_bytes: 128 << 20, max_warnings: 64 }
+        Self {
+            accept_truncated: false,
+            max_run_bytes: 128 << 20,
+            max_warnings: 64,
+        }
     }
 }
 
@@ -53,8 +57,12 @@ impl Info {
     pub const fn resolve(&self, revision: i64) -> Result<i64, Error> {
         match revision {
             ..=0 => Ok(self.revision),
-            r if r > self.revision => Err(Error::new(ErrorKind::FutureRevision { current: self.revision })),
-            r if r < self.compact_revision => Err(Error::new(ErrorKind::Compacted { compact: self.compact_revision })),
+            r if r > self.revision => Err(Error::new(ErrorKind::FutureRevision {
+                current: self.revision,
+            })),
+            r if r < self.compact_revision => Err(Error::new(ErrorKind::Compacted {
+                compact: self.compact_revision,
+            })),
             r => Ok(r),
         }
     }
@@ -83,7 +91,10 @@ pub struct Store<S> {
 
 impl<S> core::fmt::Debug for Store<S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Store").field("layout", &self.pages.layout).field("info", &self.info).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("layout", &self.pages.layout)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,36 +122,59 @@ impl<S: PageSource> Store<S> {
         let mut info = Info::default();
         let mut found = Found::default();
         let root = layout.meta.root;
-        walk(&pages, &mut claims, Root::Tree(root), &mut |claims, run, index, element| {
-            let Body::Value { bucket: true, value } = element.body else {
-                let kind = if RowKey::parse(element.key).is_some() { ErrorKind::TornCopy } else { ErrorKind::NotEtcd };
-                return Err(Error::at(kind, run.page, index));
-            };
-            let offset = run.offset + (element.end - value.len()) as u64;
-            let (bucket, warning) = Root::parse(pages.endian(), value, offset, run.page, index)?;
-            warnings.extend(warning.filter(|_| warnings.len() < options.max_warnings));
-            found.buckets += 1;
-            match element.key {
-                b"key" => {
-                    found.rows = Some(bucket);
-                    return Ok(());
-                }
-                b"meta" => found.meta = true,
-                b"lease" | b"members" | b"members_removed" | b"cluster" | b"auth" | b"authUsers" | b"authRoles"
-                | b"alarm" => found.etcd = true,
-                _ => {}
-            }
-            let is_meta = element.key == b"meta";
-            walk(&pages, claims, bucket, &mut |_, run, index, element| match element.body {
-                Body::Value { bucket: false, value } => {
-                    if is_meta && let Some(name) = info.take(element.key, value, &mut found) {
-                        warnings.push(Warning::BadMetaValue { name });
+        walk(
+            &pages,
+            &mut claims,
+            Root::Tree(root),
+            &mut |claims, run, index, element| {
+                let Body::Value {
+                    bucket: true,
+                    value,
+                } = element.body
+                else {
+                    let kind = if RowKey::parse(element.key).is_some() {
+                        ErrorKind::TornCopy
+                    } else {
+                        ErrorKind::NotEtcd
+                    };
+                    return Err(Error::at(kind, run.page, index));
+                };
+                let offset = run.offset + (element.end - value.len()) as u64;
+                let (bucket, warning) =
+                    Root::parse(pages.endian(), value, offset, run.page, index)?;
+                warnings.extend(warning.filter(|_| warnings.len() < options.max_warnings));
+                found.buckets += 1;
+                match element.key {
+                    b"key" => {
+                        found.rows = Some(bucket);
+                        return Ok(());
                     }
-                    Ok(())
+                    b"meta" => found.meta = true,
+                    b"lease" | b"members" | b"members_removed" | b"cluster" | b"auth"
+                    | b"authUsers" | b"authRoles" | b"alarm" => found.etcd = true,
+                    _ => {}
                 }
-                _ => Err(Error::at(ErrorKind::NestedBucket, run.page, index)),
-            })
-        })?;
+                let is_meta = element.key == b"meta";
+                walk(
+                    &pages,
+                    claims,
+                    bucket,
+                    &mut |_, run, index, element| match element.body {
+                        Body::Value {
+                            bucket: false,
+                            value,
+                        } => {
+                            if is_meta && let Some(name) = info.take(element.key, value, &mut found)
+                            {
+                                warnings.push(Warning::BadMetaValue { name });
+                            }
+                            Ok(())
+                        }
+                        _ => Err(Error::at(ErrorKind::NestedBucket, run.page, index)),
+                    },
+                )
+            },
+        )?;
         let rows = match found.rows {
             Some(rows) if found.meta => rows,
             None if !found.meta && !found.etcd => return Err(Error::on(ErrorKind::NotEtcd, root)),
@@ -149,8 +183,17 @@ impl<S: PageSource> Store<S> {
         let newest = newest(&pages, claims.clone(), rows)?;
         info.compact_revision = found.scheduled.max(found.finished);
         info.compaction_pending = found.scheduled > found.finished;
-        info.revision = newest.map_or(0, |key| key.revision.main).max(info.compact_revision).max(1);
-        Ok(Self { pages, claims, rows, info, warnings })
+        info.revision = newest
+            .map_or(0, |key| key.revision.main)
+            .max(info.compact_revision)
+            .max(1);
+        Ok(Self {
+            pages,
+            claims,
+            rows,
+            info,
+            warnings,
+        })
     }
 
     /// What the meta pages say.
@@ -192,7 +235,9 @@ impl<S: PageSource> Store<S> {
     /// Worth a fifth of a walk over a mapped file; does nothing when the source lends no slices. 16 to 64 runs at a
     /// time are best: few enough to stay in the cache.
     pub fn warm(&self, runs: &[LeafRun]) {
-        let touched = runs.iter().fold(0, |sum, run| sum ^ touch(&self.pages, run));
+        let touched = runs
+            .iter()
+            .fold(0, |sum, run| sum ^ touch(&self.pages, run));
         core::hint::black_box(touched);
     }
 
@@ -209,7 +254,9 @@ impl Info {
     /// Takes one value of bucket `meta`; answers its name if its length is wrong.
     fn take(&mut self, name: &[u8], value: &[u8], found: &mut Found) -> Option<&'static str> {
         let number = value.try_into().ok().map(u64::from_be_bytes);
-        let revision = RowKey::parse(value).filter(|k| !k.tombstone).map(|k| k.revision.main);
+        let revision = RowKey::parse(value)
+            .filter(|k| !k.tombstone)
+            .map(|k| k.revision.main);
         match name {
             b"consistent_index" => {
                 self.consistent_index = number;

@@ -8,7 +8,8 @@ use crate::page::{BRANCH, Body, ELEMENT, Element, HEADER, MAX_DEPTH, Pages, Run,
 use crate::{Claims, Error, ErrorKind, PageSource};
 
 /// Takes the run, the element's number in it and the element.
-pub(crate) type Visit<'v> = dyn FnMut(&mut Claims, &Run, u32, &Element<'_>) -> Result<(), Error> + 'v;
+pub(crate) type Visit<'v> =
+    dyn FnMut(&mut Claims, &Run, u32, &Element<'_>) -> Result<(), Error> + 'v;
 
 /// The elements of one run in order, each checked to lie behind the one before it.
 #[derive(Clone, Debug)]
@@ -25,7 +26,14 @@ pub(crate) struct Elements<'a> {
 impl<'a> Elements<'a> {
     pub(crate) fn new(endian: Endian, bytes: &'a [u8], run: Run) -> Self {
         let end = HEADER + ELEMENT * usize::from(run.count);
-        Self { endian, bytes, run, next: 0, end, loose: false }
+        Self {
+            endian,
+            bytes,
+            run,
+            next: 0,
+            end,
+            loose: false,
+        }
     }
 
     /// Where the data of the elements seen so far ends.
@@ -39,9 +47,15 @@ impl<'a> Elements<'a> {
             return Ok(None);
         }
         let index = u32::from(self.next);
-        let found = element(self.endian, self.bytes, self.run.flags, self.run.count, self.next)
-            .filter(|e| e.start >= self.end)
-            .ok_or(Error::at(ErrorKind::BadElement, self.run.page, index))?;
+        let found = element(
+            self.endian,
+            self.bytes,
+            self.run.flags,
+            self.run.count,
+            self.next,
+        )
+        .filter(|e| e.start >= self.end)
+        .ok_or(Error::at(ErrorKind::BadElement, self.run.page, index))?;
         self.loose |= found.start != self.end;
         self.end = found.end;
         self.next += 1;
@@ -59,7 +73,9 @@ struct Floor {
 
 impl Floor {
     fn raise(&mut self, key: &[u8], inclusive: bool) -> bool {
-        let above = !self.set || key > self.key.as_slice() || (self.inclusive && key == self.key.as_slice());
+        let above = !self.set
+            || key > self.key.as_slice()
+            || (self.inclusive && key == self.key.as_slice());
         self.key.clear();
         self.key.extend_from_slice(key);
         self.inclusive = inclusive;
@@ -90,8 +106,17 @@ pub(crate) fn walk<S: PageSource>(
         Root::Tree(id) => Some(pages.claim(id, claims)?),
         Root::Inline { run, element } => {
             let bytes = pages.bytes(run.page, run.offset, run.len, &mut leaf_bytes)?;
-            return leaf(pages, claims, &run, bytes, &mut floor, visit)
-                .map_err(|e| Error::at(if e.kind == ErrorKind::BadElement { ErrorKind::BadInlineBucket } else { e.kind }, run.page, element));
+            return leaf(pages, claims, &run, bytes, &mut floor, visit).map_err(|e| {
+                Error::at(
+                    if e.kind == ErrorKind::BadElement {
+                        ErrorKind::BadInlineBucket
+                    } else {
+                        e.kind
+                    },
+                    run.page,
+                    element,
+                )
+            });
         }
     };
     loop {
@@ -105,13 +130,19 @@ pub(crate) fn walk<S: PageSource>(
                 }
                 let bytes = pages.branch_bytes(&run, Vec::new())?;
                 check_branch(pages.endian(), &bytes, run)?;
-                stack.push(Frame { run, index: 0, bytes });
+                stack.push(Frame {
+                    run,
+                    index: 0,
+                    bytes,
+                });
             } else {
                 let bytes = pages.bytes(run.page, run.offset, run.len, &mut leaf_bytes)?;
                 leaf(pages, claims, &run, bytes, &mut floor, visit)?;
             }
         }
-        let Some(frame) = stack.last_mut() else { return Ok(()) };
+        let Some(frame) = stack.last_mut() else {
+            return Ok(());
+        };
         if frame.index >= frame.run.count {
             stack.pop();
             continue;
@@ -119,8 +150,17 @@ pub(crate) fn walk<S: PageSource>(
         let index = frame.index;
         frame.index += 1;
         let found = element(pages.endian(), &frame.bytes, BRANCH, frame.run.count, index);
-        let Some(Element { key, body: Body::Child(child), .. }) = found else {
-            return Err(Error::at(ErrorKind::BadElement, frame.run.page, index.into()));
+        let Some(Element {
+            key,
+            body: Body::Child(child),
+            ..
+        }) = found
+        else {
+            return Err(Error::at(
+                ErrorKind::BadElement,
+                frame.run.page,
+                index.into(),
+            ));
         };
         if !floor.raise(key, true) {
             return Err(Error::at(ErrorKind::BadOrder, frame.run.page, index.into()));
@@ -164,9 +204,13 @@ impl<S: PageSource> Pages<S> {
     pub(crate) fn branch_bytes(&self, run: &Run, mut buffer: Vec<u8>) -> Result<Vec<u8>, Error> {
         // bbolt splits branches at the page size, so a long one is not its work, and up to 32 are held at once.
         if run.len > (1 << 20).max(2 * self.page_size()) {
-            return Err(Error::on(ErrorKind::RunTooLarge { bytes: run.len }, run.page));
+            return Err(Error::on(
+                ErrorKind::RunTooLarge { bytes: run.len },
+                run.page,
+            ));
         }
-        let len = usize::try_from(run.len).map_err(|_| Error::on(ErrorKind::OutOfRange, run.page))?;
+        let len =
+            usize::try_from(run.len).map_err(|_| Error::on(ErrorKind::OutOfRange, run.page))?;
         buffer.clear();
         if let Some(found) = self.source.slice(run.offset, len) {
             buffer.extend_from_slice(found);

@@ -84,7 +84,13 @@ pub struct Entry<'a> {
 impl<S: PageSource> Log<S> {
     /// Starts at the first record. `crc` is [`Log::crc`] of the file before this one, where that was read.
     pub const fn new(source: S, crc: Option<u32>) -> Self {
-        Self { source, at: 0, crc, torn: false, ended: false }
+        Self {
+            source,
+            at: 0,
+            crc,
+            torn: false,
+            ended: false,
+        }
     }
 
     /// The next record, or `None` at the end. `buffer` is used when the source cannot lend its bytes; reuse it.
@@ -92,7 +98,10 @@ impl<S: PageSource> Log<S> {
     /// # Errors
     /// [`ErrorKind::BadWalRecord`] when a frame holds no record, [`ErrorKind::RunTooLarge`] above 128 MiB,
     /// [`ErrorKind::Io`]; the log ends there.
-    pub fn next_record<'a>(&'a mut self, buffer: &'a mut Vec<u8>) -> Result<Option<Record<'a>>, Error> {
+    pub fn next_record<'a>(
+        &'a mut self,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Option<Record<'a>>, Error> {
         if self.ended {
             return Ok(None);
         }
@@ -124,7 +133,9 @@ impl<S: PageSource> Log<S> {
             Some(found) => found,
             None => {
                 buffer.clear();
-                buffer.try_reserve(size).map_err(|_| Error::new(ErrorKind::OutOfMemory { bytes: len }))?;
+                buffer
+                    .try_reserve(size)
+                    .map_err(|_| Error::new(ErrorKind::OutOfMemory { bytes: len }))?;
                 buffer.resize(size, 0);
                 self.source.read_at(offset + 8, buffer).map_err(io)?;
                 buffer
@@ -141,7 +152,12 @@ impl<S: PageSource> Log<S> {
         self.crc = Some(stated);
         self.at = offset + 8 + len + padding;
         self.ended = false;
-        Ok(Some(Record { offset, kind, data, sound: expected == stated }))
+        Ok(Some(Record {
+            offset,
+            kind,
+            data,
+            sound: expected == stated,
+        }))
     }
 
     /// The running checksum, with which the next file of the log starts.
@@ -196,7 +212,13 @@ impl<'a> Record<'a> {
         if self.kind != Kind::Entry {
             return Ok(None);
         }
-        let mut entry = Entry { term: 0, index: 0, normal: true, data: &[], offset: self.offset };
+        let mut entry = Entry {
+            term: 0,
+            index: 0,
+            normal: true,
+            data: &[],
+            offset: self.offset,
+        };
         self.fields(|number, data| match (number, data) {
             (1, Data::Varint(v)) => entry.normal = v == 0,
             (2, Data::Varint(v)) => entry.term = v,
@@ -227,7 +249,9 @@ impl<'a> Record<'a> {
     fn fields(&self, mut take: impl FnMut(u64, Data<'a>)) -> Result<(), Error> {
         let mut message = self.data;
         while !message.is_empty() {
-            let bad = Error::new(ErrorKind::BadWalRecord { offset: self.offset });
+            let bad = Error::new(ErrorKind::BadWalRecord {
+                offset: self.offset,
+            });
             let (field, rest) = Field::parse(message).ok_or(bad)?;
             take(field.number, field.data);
             message = rest;
@@ -246,24 +270,35 @@ impl<'a> Entry<'a> {
         if !self.normal {
             return Ok(());
         }
-        request::values(self.data, visit).ok_or(Error::new(ErrorKind::BadWalRecord { offset: self.offset }))
+        request::values(self.data, visit).ok_or(Error::new(ErrorKind::BadWalRecord {
+            offset: self.offset,
+        }))
     }
 }
 
 impl<S> fmt::Debug for Log<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Log").field("at", &self.at).field("torn", &self.torn).finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("at", &self.at)
+            .field("torn", &self.torn)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record").field("offset", &self.offset).field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("Record")
+            .field("offset", &self.offset)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Entry<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("term", &self.term).field("index", &self.index).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("term", &self.term)
+            .field("index", &self.index)
+            .finish_non_exhaustive()
     }
 }

@@ -38,7 +38,10 @@ pub struct Written<'a> {
 
 impl fmt::Debug for Written<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Written").field("place", &self.place).field("len", &self.value.len()).finish_non_exhaustive()
+        f.debug_struct("Written")
+            .field("place", &self.place)
+            .field("len", &self.value.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +62,9 @@ pub(super) fn values<'a>(request: &'a [u8], visit: &mut dyn FnMut(Written<'a>)) 
         }
         let (field, rest) = Field::parse(bytes)?;
         *bytes = rest;
-        let Data::Bytes(inner) = field.data else { continue };
+        let Data::Bytes(inner) = field.data else {
+            continue;
+        };
         let nested = match (*message, field.number) {
             (Message::Request, 4) => {
                 visit(written(Place::Put, inner, 1, 2)?);
@@ -90,7 +95,12 @@ pub(super) fn values<'a>(request: &'a [u8], visit: &mut dyn FnMut(Written<'a>)) 
 }
 
 fn written(place: Place, mut message: &[u8], key: u64, value: u64) -> Option<Written<'_>> {
-    let mut found = Written { place, key: &[], value: &[], lease: 0 };
+    let mut found = Written {
+        place,
+        key: &[],
+        value: &[],
+        lease: 0,
+    };
     while !message.is_empty() {
         let (field, rest) = Field::parse(message)?;
         message = rest;

@@ -60,13 +60,23 @@ fn trials(sound: &[u8], seed: u64, count: u32) -> BTreeMap<&'static str, u32> {
         let mut file = sound.to_vec();
         damage(&mut file, &mut random);
         let started = Instant::now();
-        let options = if trial % 2 == 0 { Options::default() } else { forensic };
+        let options = if trial % 2 == 0 {
+            Options::default()
+        } else {
+            forensic
+        };
         let answer = walk(file.as_slice(), &options);
         if trial % 16 == 0 {
             assert_eq!(answer, walk(Copied(&file), &options));
         }
-        assert!(started.elapsed() < Duration::from_secs(5), "trial {trial} of seed {seed} took {:?}", started.elapsed());
-        *answers.entry(answer.map_or_else(|e| e.code(), |_| "read")).or_default() += 1;
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "trial {trial} of seed {seed} took {:?}",
+            started.elapsed()
+        );
+        *answers
+            .entry(answer.map_or_else(|e| e.code(), |_| "read"))
+            .or_default() += 1;
     }
     answers
 }
@@ -80,8 +90,19 @@ fn damaged_files_get_an_answer() {
         }
     }
     // The damage reaches what it is meant to reach.
-    for code in ["read", "bad-page-type", "page-id-mismatch", "bad-overflow", "bad-count", "bad-element", "bad-order"] {
-        assert!(answers.get(code).is_some_and(|n| *n > 5), "{code}: {answers:?}");
+    for code in [
+        "read",
+        "bad-page-type",
+        "page-id-mismatch",
+        "bad-overflow",
+        "bad-count",
+        "bad-element",
+        "bad-order",
+    ] {
+        assert!(
+            answers.get(code).is_some_and(|n| *n > 5),
+            "{code}: {answers:?}"
+        );
     }
 }
 
@@ -91,7 +112,11 @@ fn every_truncation_gets_an_answer() {
         let file = &HISTORY[..len];
         assert_eq!(PageSource::len(file), len as u64);
         let answer = walk(file, &Options::default());
-        assert!(answer.is_err(), "{len} bytes of {} were read", HISTORY.len());
+        assert!(
+            answer.is_err(),
+            "{len} bytes of {} were read",
+            HISTORY.len()
+        );
     }
 }
 

@@ -17,17 +17,39 @@ impl Image {
     /// root leaf 2; `key` is branch 3 over leaves 4, 5, 6 (rows 2.0 to 10.0, 6 is three pages long); page 9 is free.
     pub fn sound() -> Self {
         let mut image = Self::empty(10, 1024);
-        image.leaf(2, &[(BUCKET, b"key".to_vec(), bucket(3)), (BUCKET, b"meta".to_vec(), inline_meta())]);
+        image.leaf(
+            2,
+            &[
+                (BUCKET, b"key".to_vec(), bucket(3)),
+                (BUCKET, b"meta".to_vec(), inline_meta()),
+            ],
+        );
         image.branch(3, &[(row_key(2), 4), (row_key(5), 5), (row_key(8), 6)]);
-        image.leaf(4, &[row(2, "/a", b"1"), row(3, "/b", b"1"), row(4, "/c", b"1")]);
-        image.leaf(5, &[row(5, "/a", b"2"), tombstone(6, "/b"), row(7, "/d", b"1")]);
-        image.leaf(6, &[row(8, "/e", &[7; 2000]), row(9, "/f", b"1"), row(10, "/c", b"2")]);
+        image.leaf(
+            4,
+            &[row(2, "/a", b"1"), row(3, "/b", b"1"), row(4, "/c", b"1")],
+        );
+        image.leaf(
+            5,
+            &[row(5, "/a", b"2"), tombstone(6, "/b"), row(7, "/d", b"1")],
+        );
+        image.leaf(
+            6,
+            &[
+                row(8, "/e", &[7; 2000]),
+                row(9, "/f", b"1"),
+                row(10, "/c", b"2"),
+            ],
+        );
         image.metas(2, 10);
         image
     }
 
     pub fn empty(pages: usize, page_size: usize) -> Self {
-        Self { bytes: vec![0; pages * page_size], page_size }
+        Self {
+            bytes: vec![0; pages * page_size],
+            page_size,
+        }
     }
 
     pub fn put(&mut self, page: usize, at: usize, bytes: &[u8]) -> &mut Self {
@@ -70,7 +92,8 @@ impl Image {
 
     /// Both meta pages, valid, the newer in slot 1; no stored freelist.
     pub fn metas(&mut self, root: u64, high_water: u64) -> &mut Self {
-        self.meta(0, root, high_water, 4).meta(1, root, high_water, 5)
+        self.meta(0, root, high_water, 4)
+            .meta(1, root, high_water, 5)
     }
 
     pub fn meta(&mut self, slot: usize, root: u64, high_water: u64, txid: u64) -> &mut Self {
@@ -78,7 +101,15 @@ impl Image {
         self.raw_meta(slot, size, root, u64::MAX, high_water, txid)
     }
 
-    pub fn raw_meta(&mut self, slot: usize, size: u32, root: u64, freelist: u64, high_water: u64, txid: u64) -> &mut Self {
+    pub fn raw_meta(
+        &mut self,
+        slot: usize,
+        size: u32,
+        root: u64,
+        freelist: u64,
+        high_water: u64,
+        txid: u64,
+    ) -> &mut Self {
         let mut body = Vec::new();
         for word in [MAGIC, 2, size, 0] {
             body.extend(word.to_le_bytes());
@@ -128,7 +159,9 @@ fn leaf_image(id: u64, elements: &[(u32, Vec<u8>, Vec<u8>)], page_size: usize) -
 }
 
 pub fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| {
+        (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 pub fn bucket(root: u64) -> Vec<u8> {
@@ -140,7 +173,11 @@ pub fn inline(elements: &[(u32, Vec<u8>, Vec<u8>)]) -> Vec<u8> {
 }
 
 pub fn inline_meta() -> Vec<u8> {
-    inline(&[(0, b"consistent_index".to_vec(), 77_u64.to_be_bytes().to_vec())])
+    inline(&[(
+        0,
+        b"consistent_index".to_vec(),
+        77_u64.to_be_bytes().to_vec(),
+    )])
 }
 
 pub fn row_key(main: i64) -> Vec<u8> {
@@ -154,7 +191,11 @@ pub fn row(main: i64, name: &str, value: &[u8]) -> (u32, Vec<u8>, Vec<u8>) {
 pub fn tombstone(main: i64, name: &str) -> (u32, Vec<u8>, Vec<u8>) {
     let mut key = row_key(main);
     key.push(b't');
-    (0, key, [&[0x0a, name.len() as u8], name.as_bytes()].concat())
+    (
+        0,
+        key,
+        [&[0x0a, name.len() as u8], name.as_bytes()].concat(),
+    )
 }
 
 pub fn key_value(main: i64, name: &str, value: &[u8]) -> Vec<u8> {
@@ -213,7 +254,9 @@ pub fn walk<S: PageSource>(source: S, options: &Options) -> Result<Facts, Error>
                 };
                 let main = row.key.revision.main;
                 match names.decide(row.key, key.hash(kv.key))? {
-                    Class::Live => facts.live.push((String::from_utf8_lossy(kv.key).into_owned(), main)),
+                    Class::Live => facts
+                        .live
+                        .push((String::from_utf8_lossy(kv.key).into_owned(), main)),
                     Class::Superseded => facts.superseded.push(main),
                     Class::Tombstone => facts.tombstones.push(main),
                     Class::Unlisted => facts.unlisted.push(main),
@@ -229,11 +272,18 @@ pub fn walk<S: PageSource>(source: S, options: &Options) -> Result<Facts, Error>
     while let Some(run) = runs.next_run()? {
         covered.extend(run.page..run.page + run.pages);
         for row in store.free_pages(&run, &mut buffer)?.rows() {
-            assert!(row.message.len() as u64 <= run.pages * u64::from(store.layout().meta.page_size));
+            assert!(
+                row.message.len() as u64 <= run.pages * u64::from(store.layout().meta.page_size)
+            );
         }
     }
     assert_eq!(covered, facts.free);
-    facts.warnings = store.warnings().iter().chain(&claims.warning()).map(|w| w.code().to_owned()).collect();
+    facts.warnings = store
+        .warnings()
+        .iter()
+        .chain(&claims.warning())
+        .map(|w| w.code().to_owned())
+        .collect();
     facts.revision = store.info().revision;
     facts.compact = store.info().compact_revision;
     facts.live.sort();

@@ -12,7 +12,9 @@ fn puts(log: &[u8]) -> Vec<String> {
     let (mut log, mut buffer, mut lines) = (Log::new(Copied(log), None), Vec::new(), Vec::new());
     while let Some(record) = log.next_record(&mut buffer).unwrap() {
         assert!(record.sound);
-        let Some(entry) = record.entry().unwrap() else { continue };
+        let Some(entry) = record.entry().unwrap() else {
+            continue;
+        };
         let mut puts = Vec::new();
         let read = entry.values(&mut |w| {
             let place = match w.place {
@@ -21,10 +23,19 @@ fn puts(log: &[u8]) -> Vec<String> {
                 Place::Failure => "failure",
                 Place::Compare => "compare",
             };
-            puts.push(format!("put {place} {} {} {}", hex(w.key), w.value.len(), digest(w.value)));
+            puts.push(format!(
+                "put {place} {} {} {}",
+                hex(w.key),
+                w.value.len(),
+                digest(w.value)
+            ));
         });
         let request = entry.normal && !entry.data.is_empty() && read.is_ok();
-        lines.push(format!("entry {} {}", entry.index, if request { "request" } else { "other" }));
+        lines.push(format!(
+            "entry {} {}",
+            entry.index,
+            if request { "request" } else { "other" }
+        ));
         lines.extend(puts);
     }
     assert!(!log.is_torn());
@@ -91,7 +102,10 @@ fn a_changed_byte_breaks_one_checksum() {
 fn the_checksum_is_carried_from_file_to_file() {
     for (before, sound) in [(None, true), (Some(0), true), (Some(5), false)] {
         let mut log = Log::new(LOG, before);
-        assert_eq!(log.next_record(&mut Vec::new()).unwrap().unwrap().sound, sound);
+        assert_eq!(
+            log.next_record(&mut Vec::new()).unwrap().unwrap().sound,
+            sound
+        );
     }
 }
 
@@ -101,28 +115,71 @@ fn frame(record: &[u8]) -> Vec<u8> {
 
 #[test]
 fn malformed_records_and_requests_are_refused() {
-    for record in [vec![0x0b], vec![0x1a, 9], vec![0x0a, 0], [vec![0x08], vec![0x80; 11]].concat()] {
+    for record in [
+        vec![0x0b],
+        vec![0x1a, 9],
+        vec![0x0a, 0],
+        [vec![0x08], vec![0x80; 11]].concat(),
+    ] {
         let file = frame(&record);
         let mut log = Log::new(file.as_slice(), None);
         let mut buffer = Vec::new();
-        assert_eq!(log.next_record(&mut buffer).unwrap_err().kind, ErrorKind::BadWalRecord { offset: 0 });
+        assert_eq!(
+            log.next_record(&mut buffer).unwrap_err().kind,
+            ErrorKind::BadWalRecord { offset: 0 }
+        );
         assert_eq!(log.next_record(&mut buffer), Ok(None));
     }
     // Seventy transactions, each inside the one before.
     let mut txn = Vec::new();
     for _ in 0..70 {
-        txn = [vec![0x22, txn.len() as u8 | 0x80, (txn.len() >> 7) as u8], txn].concat();
-        txn = [vec![0x12, txn.len() as u8 | 0x80, (txn.len() >> 7) as u8], txn].concat();
+        txn = [
+            vec![0x22, txn.len() as u8 | 0x80, (txn.len() >> 7) as u8],
+            txn,
+        ]
+        .concat();
+        txn = [
+            vec![0x12, txn.len() as u8 | 0x80, (txn.len() >> 7) as u8],
+            txn,
+        ]
+        .concat();
     }
-    let request = [vec![0x32, txn.len() as u8 | 0x80, (txn.len() >> 7) as u8], txn].concat();
+    let request = [
+        vec![0x32, txn.len() as u8 | 0x80, (txn.len() >> 7) as u8],
+        txn,
+    ]
+    .concat();
     for data in [request, vec![0x22, 9], vec![0x22, 2, 0x0a, 9]] {
-        let entry = [vec![0x22, data.len() as u8 | 0x80, (data.len() >> 7) as u8], data].concat();
-        let record = [vec![0x08, 2, 0x1a, entry.len() as u8 | 0x80, (entry.len() >> 7) as u8], entry].concat();
+        let entry = [
+            vec![0x22, data.len() as u8 | 0x80, (data.len() >> 7) as u8],
+            data,
+        ]
+        .concat();
+        let record = [
+            vec![
+                0x08,
+                2,
+                0x1a,
+                entry.len() as u8 | 0x80,
+                (entry.len() >> 7) as u8,
+            ],
+            entry,
+        ]
+        .concat();
         let file = frame(&record);
         let mut log = Log::new(file.as_slice(), None);
         let mut buffer = Vec::new();
-        let entry = log.next_record(&mut buffer).unwrap().unwrap().entry().unwrap().unwrap();
-        assert_eq!(entry.values(&mut |_| ()).unwrap_err().kind, ErrorKind::BadWalRecord { offset: 0 });
+        let entry = log
+            .next_record(&mut buffer)
+            .unwrap()
+            .unwrap()
+            .entry()
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            entry.values(&mut |_| ()).unwrap_err().kind,
+            ErrorKind::BadWalRecord { offset: 0 }
+        );
     }
 }
 
@@ -135,8 +192,21 @@ fn both_branches_and_compared_values_are_found() {
     let request = [vec![0x32, txn.len() as u8], txn].concat();
     let entry = [vec![0x22, request.len() as u8], request].concat();
     let file = frame(&[vec![0x08, 2, 0x1a, entry.len() as u8], entry].concat());
-    let (mut log, mut buffer, mut found) = (Log::new(file.as_slice(), None), Vec::new(), Vec::new());
+    let (mut log, mut buffer, mut found) =
+        (Log::new(file.as_slice(), None), Vec::new(), Vec::new());
     let record = log.next_record(&mut buffer).unwrap().unwrap();
-    record.entry().unwrap().unwrap().values(&mut |w| found.push((w.place, w.key[0], w.value[0]))).unwrap();
-    assert_eq!(found, [(Place::Compare, b'k', b'c'), (Place::Success, b'k', b's'), (Place::Failure, b'k', b'f')]);
+    record
+        .entry()
+        .unwrap()
+        .unwrap()
+        .values(&mut |w| found.push((w.place, w.key[0], w.value[0])))
+        .unwrap();
+    assert_eq!(
+        found,
+        [
+            (Place::Compare, b'k', b'c'),
+            (Place::Success, b'k', b's'),
+            (Place::Failure, b'k', b'f')
+        ]
+    );
 }

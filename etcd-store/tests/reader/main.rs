@@ -1,5 +1,9 @@
 //! The reader against files real servers wrote, files nobody writes, and damage.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod damage;
 mod hostile;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use etcd_store::{Class, ErrorKind, FreeKind, HashKey, KeyValue, LiveSet, Options, PageSource, Row, Store};
+use etcd_store::{
+    Class, ErrorKind, FreeKind, HashKey, KeyValue, LiveSet, Options, PageSource, Row, Store,
+};
 use sha2::{Digest, Sha256};
 
 use crate::image::{Copied, walk};
@@ -27,12 +29,27 @@ pub fn digest(value: &[u8]) -> String {
 
 /// The fields of a `KeyValue` as the Go reader prints them.
 fn fields(kv: &KeyValue<'_>) -> String {
-    let KeyValue { key, create_revision, mod_revision, version, value, lease } = kv;
-    format!("{} {create_revision} {mod_revision} {version} {lease:x} {} {}", hex(key), value.len(), digest(value))
+    let KeyValue {
+        key,
+        create_revision,
+        mod_revision,
+        version,
+        value,
+        lease,
+    } = kv;
+    format!(
+        "{} {create_revision} {mod_revision} {version} {lease:x} {} {}",
+        hex(key),
+        value.len(),
+        digest(value)
+    )
 }
 
 /// Every row of a file, newest first.
-fn each_row<S: PageSource>(store: &Store<S>, mut visit: impl FnMut(&Row<'_>, &KeyValue<'_>)) -> Vec<u64> {
+fn each_row<S: PageSource>(
+    store: &Store<S>,
+    mut visit: impl FnMut(&Row<'_>, &KeyValue<'_>),
+) -> Vec<u64> {
     let mut leaves = store.leaves();
     let mut buffer = Vec::new();
     while let Some(run) = leaves.next_run().unwrap() {
@@ -59,16 +76,33 @@ fn all_facts(file: &[u8]) -> Vec<String> {
 
 #[test]
 fn every_row_and_free_page_is_as_bbolt_says() {
-    assert_eq!(all_facts(HISTORY), include_str!("../data/history.rows").lines().collect::<Vec<_>>());
-    assert_eq!(all_facts(RESIDUE), include_str!("../data/residue.rows").lines().collect::<Vec<_>>());
-    assert_eq!(all_facts(STOPPED), include_str!("../data/stopped.rows").lines().collect::<Vec<_>>());
+    assert_eq!(
+        all_facts(HISTORY),
+        include_str!("../data/history.rows")
+            .lines()
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(
+        all_facts(RESIDUE),
+        include_str!("../data/residue.rows")
+            .lines()
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(
+        all_facts(STOPPED),
+        include_str!("../data/stopped.rows")
+            .lines()
+            .collect::<Vec<_>>()
+    );
 }
 
 fn state(store: &Store<&[u8]>, revision: i64) -> Vec<String> {
     let revision = store.info().resolve(revision).unwrap();
     let (mut live, mut names, key) = (BTreeMap::new(), LiveSet::new(), HashKey::new([9; 16]));
     each_row(store, |row, kv| {
-        if row.key.revision.main <= revision && names.decide(row.key, key.hash(kv.key)) == Ok(Class::Live) {
+        if row.key.revision.main <= revision
+            && names.decide(row.key, key.hash(kv.key)) == Ok(Class::Live)
+        {
             live.insert(kv.key.to_vec(), fields(kv));
         }
     });
@@ -79,11 +113,27 @@ fn state(store: &Store<&[u8]>, revision: i64) -> Vec<String> {
 #[test]
 fn the_state_is_what_the_server_answered() {
     let store = Store::open(HISTORY, &Options::default()).unwrap();
-    assert_eq!(state(&store, 0), include_str!("../data/history.live").lines().collect::<Vec<_>>());
-    assert_eq!(state(&store, 70), include_str!("../data/history.at70").lines().collect::<Vec<_>>());
+    assert_eq!(
+        state(&store, 0),
+        include_str!("../data/history.live")
+            .lines()
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(
+        state(&store, 70),
+        include_str!("../data/history.at70")
+            .lines()
+            .collect::<Vec<_>>()
+    );
     assert_eq!(store.info().resolve(68), Ok(68));
-    assert_eq!(store.info().resolve(67).unwrap_err().kind, ErrorKind::Compacted { compact: 68 });
-    assert_eq!(store.info().resolve(80).unwrap_err().kind, ErrorKind::FutureRevision { current: 79 });
+    assert_eq!(
+        store.info().resolve(67).unwrap_err().kind,
+        ErrorKind::Compacted { compact: 68 }
+    );
+    assert_eq!(
+        store.info().resolve(80).unwrap_err().kind,
+        ErrorKind::FutureRevision { current: 79 }
+    );
 }
 
 #[test]
@@ -93,8 +143,18 @@ fn the_facts_around_the_rows_are_right() {
         let (layout, info) = (store.layout(), store.info());
         assert_eq!(layout.has_trailer(), trailer);
         assert!(layout.looks_like_snapshot_api() || !trailer);
-        assert_eq!((info.revision, info.compact_revision, info.compaction_pending), (79, 68, false));
-        assert_eq!((layout.meta.page_size, info.version_guess()), (4096, "3.4 or earlier"));
+        assert_eq!(
+            (
+                info.revision,
+                info.compact_revision,
+                info.compaction_pending
+            ),
+            (79, 68, false)
+        );
+        assert_eq!(
+            (layout.meta.page_size, info.version_guess()),
+            (4096, "3.4 or earlier")
+        );
         assert!(store.warnings().is_empty());
         assert_eq!(store.beyond_high_water(), (layout.db_len, 0));
         if trailer {
@@ -107,14 +167,17 @@ fn the_facts_around_the_rows_are_right() {
 /// The part of a value that `residue.texts` lists.
 fn text(value: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(value).ok()?;
-    text.starts_with("first-").then(|| &text[..=text.rfind('-').unwrap()])
+    text.starts_with("first-")
+        .then(|| &text[..=text.rfind('-').unwrap()])
 }
 
 #[test]
 fn old_values_are_found_in_free_pages() {
     let store = Store::open(RESIDUE, &Options::default()).unwrap();
     let (mut in_rows, mut anywhere) = (BTreeSet::new(), BTreeSet::new());
-    each_row(&store, |_, kv| in_rows.extend(text(kv.value).map(str::to_owned)));
+    each_row(&store, |_, kv| {
+        in_rows.extend(text(kv.value).map(str::to_owned))
+    });
     anywhere.extend(in_rows.iter().cloned());
     let claims = store.leaves().finish().unwrap();
     let (mut runs, mut buffer) = (store.free(&claims), Vec::new());
@@ -127,7 +190,10 @@ fn old_values_are_found_in_free_pages() {
             anywhere.extend(text(kv.value).map(str::to_owned));
         }
     }
-    let expected: BTreeSet<_> = include_str!("../data/residue.texts").lines().map(str::to_owned).collect();
+    let expected: BTreeSet<_> = include_str!("../data/residue.texts")
+        .lines()
+        .map(str::to_owned)
+        .collect();
     assert_eq!(anywhere, expected);
     assert!(in_rows.len() < anywhere.len());
 }
@@ -148,12 +214,23 @@ fn the_sample_of_etcd_3_6_agrees_with_its_maker() {
             Class::Superseded | Class::Unlisted => {}
         }
     });
-    assert_eq!((rows, tombstones, live), (number("rows"), number("tombstones"), number("liveKeys")));
+    assert_eq!(
+        (rows, tombstones, live),
+        (number("rows"), number("tombstones"), number("liveKeys"))
+    );
     assert_eq!(names.deleted(), number("deletedKeys"));
     assert_eq!(store.layout().file_len, number("bytes"));
     let info = store.info();
-    assert_eq!((info.revision as u64, info.compact_revision as u64), (number("revision"), number("compactRevision")));
+    assert_eq!(
+        (info.revision as u64, info.compact_revision as u64),
+        (number("revision"), number("compactRevision"))
+    );
     assert_eq!(info.storage_version, Some((3, 6)));
     assert!(store.layout().has_trailer() && store.layout().looks_like_snapshot_api());
-    assert!(walk(SAMPLE, &Options::default()).unwrap().warnings.is_empty());
+    assert!(
+        walk(SAMPLE, &Options::default())
+            .unwrap()
+            .warnings
+            .is_empty()
+    );
 }
