@@ -6,9 +6,11 @@
 //! not know, or holds another number of cases than the manifest says: a test that
 //! runs nothing must not pass.
 
+mod config;
 mod objects;
 mod reading;
 mod upstream;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,9 +18,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use config::{ConfigCase, ConfigCompare, ConfigExpect, Stage, configuration};
 pub use objects::{ObjectCase, ObjectName, objects};
 pub use reading::{ApiVersion, KmsAnswer, KmsSide, KmsStatus, ReadCase, ReadExpect, each, reading};
 pub use upstream::{Compare, Upstream};
+pub use writing::{WriteCase, WriteExpect, WriteKms, WriteSource, writing};
 
 /// The `format` this crate reads.
 const FORMAT: u32 = 1;

@@ -1,6 +1,6 @@
 //! The loader reads every vector file and finds what the manifest counts.
 
-use k8senc_vectors::{ReadExpect, each, manifest, reading};
+use k8senc_vectors::{ConfigExpect, ReadExpect, configuration, each, manifest, reading, writing};
 
 #[test]
 fn every_listed_case_loads() {
@@ -19,6 +19,26 @@ fn every_listed_case_loads() {
             .get("k8s.io/apiserver")
             .is_some_and(|v| v.starts_with("v0.37."))
     );
+}
+
+#[test]
+fn every_kind_of_case_loads() {
+    let m = manifest();
+    let listed = |kind: &str| -> usize {
+        m.suites
+            .values()
+            .filter(|s| s.kind == kind)
+            .map(|s| s.cases)
+            .sum()
+    };
+    assert_eq!(writing("").len(), listed("write"));
+    let configurations = configuration("");
+    assert_eq!(configurations.len(), listed("config"));
+    for case in configurations {
+        if let ConfigExpect::Refused { text, compare, .. } = &case.expect {
+            assert!(compare.matches(text, text), "{}/{}", case.suite, case.id);
+        }
+    }
 }
 
 #[test]
