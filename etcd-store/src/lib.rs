@@ -22,6 +22,7 @@ mod claims;
 mod endian;
 mod error;
 mod free;
+mod hash;
 mod key_value;
 mod layout;
 mod leaf;

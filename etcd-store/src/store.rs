@@ -83,8 +83,8 @@ impl Info {
 /// Reading methods take `&self`; with a `Sync` source several threads may use one store.
 pub struct Store<S> {
     pub(crate) pages: Pages<S>,
-    claims: Claims,
-    rows: Root,
+    pub(crate) claims: Claims,
+    pub(crate) rows: Root,
     info: Info,
     warnings: Vec<Warning>,
 }

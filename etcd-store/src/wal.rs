@@ -7,22 +7,15 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::hash::crc32c;
 use crate::key_value::{Data, Field};
 use crate::{Error, ErrorKind, PageSource};
 
 mod request;
 pub use request::{Place, Written};
 
-static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
 /// etcd refuses records above 10 MB; a configured request limit may be higher.
 const MAX_RECORD: u64 = 128 << 20;
-
-/// Continues a finished CRC-32C, as Go's `crc32.Update` does.
-pub(crate) fn crc32c(before: u32, bytes: &[u8]) -> u32 {
-    let mut digest = CRC.digest_with_initial((!before).reverse_bits());
-    digest.update(bytes);
-    digest.finalize()
-}
 
 /// Reader of one log file, from its first record to its end or to its torn tail.
 ///

@@ -14,6 +14,10 @@ trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
 ctl() { etcdctl --endpoints $client "$@"; }
 for try in $(seq 50); do ctl endpoint health >/dev/null 2>&1 && break; sleep 0.2; done
 
+for i in 1 2 3; do ctl put "/early/$i" v >/dev/null; done
+ctl del /early/2 >/dev/null
+ctl snapshot save "$here/fresh.snap" >/dev/null 2>&1
+ctl endpoint hashkv -w json >"$work/fresh.json"
 for i in $(seq 40); do ctl put "/registry/secrets/ns/s$i" "first-$i-$(printf %0120d "$i")" >/dev/null; done
 lease=$(ctl lease grant 86400 | cut -d' ' -f2)
 for i in 1 2 3; do ctl put --lease="$lease" "/registry/leased/$i" "leased $i" >/dev/null; done
@@ -21,7 +25,7 @@ ctl put /empty '' >/dev/null
 ctl put "$(printf '/bytes/\001\033[31m\302')" binary >/dev/null
 for i in $(seq 1 2 40); do ctl put "/registry/secrets/ns/s$i" "second-$i" >/dev/null; done
 for i in $(seq 24 31); do ctl del "/registry/secrets/ns/s$i" >/dev/null; done
-ctl compact --physical 68 >/dev/null
+ctl compact --physical 72 >/dev/null
 ctl snapshot save "$here/residue.snap" >/dev/null 2>&1
 grep -ao 'first-[0-9]*-' "$here/residue.snap" | sort -u >"$here/residue.texts"
 ctl put /registry/secrets/ns/s25 "born again" >/dev/null
@@ -32,8 +36,9 @@ ctl put /large "$(head -c 5000 /dev/zero | tr '\0' M)" >/dev/null
 
 ctl snapshot save "$here/history.snap" >/dev/null 2>&1
 ctl get '' --prefix -w json >"$work/live.json"
-ctl get '' --prefix --rev=70 -w json >"$work/at70.json"
+ctl get '' --prefix --rev=74 -w json >"$work/at74.json"
 ctl endpoint hashkv -w json >"$work/hashkv.json"
+for rev in 74 79; do ctl endpoint hashkv --rev=$rev -w json >"$work/hashkv$rev.json"; done
 ctl snapshot status "$here/history.snap" -w json >"$work/status.json"
 sleep 1
 kill $server
@@ -44,6 +49,7 @@ cp "$work/data/member/snap/db" "$here/stopped.db"
 "$work/reader" rows "$here/residue.snap" >"$here/residue.rows"
 "$work/reader" rows "$here/stopped.db" >"$here/stopped.rows"
 "$work/reader" state "$work/live.json" >"$here/history.live"
-"$work/reader" state "$work/at70.json" >"$here/history.at70"
-"$work/reader" hashes "$work/hashkv.json" "$work/status.json" >"$here/history.hashes"
+"$work/reader" state "$work/at74.json" >"$here/history.at74"
+"$work/reader" hashes "$work/status.json" hashkv="$work/hashkv.json" hashkv74="$work/hashkv74.json" \
+  hashkv79="$work/hashkv79.json" fresh="$work/fresh.json" >"$here/history.hashes"
 "$work/reader" wal "$work"/data/member/wal/*.wal >"$here/log.entries" && "$work/reader" head "$work"/data/member/wal/*.wal "$here/log.wal"

@@ -12,6 +12,7 @@ use crate::image::{Copied, walk};
 
 pub const HISTORY: &[u8] = include_bytes!("../data/history.snap");
 pub const RESIDUE: &[u8] = include_bytes!("../data/residue.snap");
+const FRESH: &[u8] = include_bytes!("../data/fresh.snap");
 pub const STOPPED: &[u8] = include_bytes!("../data/stopped.db");
 pub const SAMPLE: &[u8] = include_bytes!("../../../conformance-vectors/sample/snapshot.db");
 const EXPECTED: &str = include_str!("../../../conformance-vectors/sample/expected.json");
@@ -120,20 +121,44 @@ fn the_state_is_what_the_server_answered() {
             .collect::<Vec<_>>()
     );
     assert_eq!(
-        state(&store, 70),
-        include_str!("../data/history.at70")
+        state(&store, 74),
+        include_str!("../data/history.at74")
             .lines()
             .collect::<Vec<_>>()
     );
-    assert_eq!(store.info().resolve(68), Ok(68));
+    assert_eq!(store.info().resolve(72), Ok(72));
     assert_eq!(
-        store.info().resolve(67).unwrap_err().kind,
-        ErrorKind::Compacted { compact: 68 }
+        store.info().resolve(71).unwrap_err().kind,
+        ErrorKind::Compacted { compact: 72 }
     );
     assert_eq!(
-        store.info().resolve(80).unwrap_err().kind,
-        ErrorKind::FutureRevision { current: 79 }
+        store.info().resolve(84).unwrap_err().kind,
+        ErrorKind::FutureRevision { current: 83 }
     );
+}
+
+#[test]
+fn etcds_own_hashes_are_reproduced() {
+    let fact = |name: &str| {
+        let line = include_str!("../data/history.hashes")
+            .lines()
+            .find_map(|l| l.strip_prefix(name));
+        line.unwrap().trim().parse::<u32>().unwrap()
+    };
+    let store = Store::open(HISTORY, &Options::default()).unwrap();
+    assert_eq!(store.status_hash(), Ok(fact("status")));
+    assert_eq!(store.hash_kv(0, HashKey::new([5; 16])), Ok(fact("hashkv ")));
+    for revision in [74, 79] {
+        let name = format!("hashkv{revision} ");
+        assert_eq!(
+            store.hash_kv(revision, HashKey::new([5; 16])),
+            Ok(fact(&name)),
+            "at {revision}"
+        );
+    }
+    // Not compacted yet, nothing kept back.
+    let fresh = Store::open(FRESH, &Options::default()).unwrap();
+    assert_eq!(fresh.hash_kv(0, HashKey::new([5; 16])), Ok(fact("fresh ")));
 }
 
 #[test]
@@ -149,7 +174,7 @@ fn the_facts_around_the_rows_are_right() {
                 info.compact_revision,
                 info.compaction_pending
             ),
-            (79, 68, false)
+            (83, 72, false)
         );
         assert_eq!(
             (layout.meta.page_size, info.version_guess()),

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -82,24 +83,20 @@ func state(path string) {
 	}
 }
 
-func hashes(hashkv, status string) {
-	var kv []struct {
-		HashKV struct {
-			Hash, Compact_revision uint32
-			Header                 struct{ Revision int64 }
-		}
-	}
-	var st struct {
-		Hash                          uint32
-		Revision, TotalKey, TotalSize int64
-	}
-	if err := json.Unmarshal(must(os.ReadFile(hashkv)), &kv); err != nil {
-		log.Fatal(err)
-	}
+func hashes(status string, kvs []string) {
+	var st struct{ Hash uint32 }
 	if err := json.Unmarshal(must(os.ReadFile(status)), &st); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("hashkv %d\ncompact %d\nrevision %d\nstatus %d\ntotal %d\n", kv[0].HashKV.Hash, kv[0].HashKV.Compact_revision, kv[0].HashKV.Header.Revision, st.Hash, st.TotalKey)
+	fmt.Printf("status %d\n", st.Hash)
+	for _, arg := range kvs {
+		name, path, _ := strings.Cut(arg, "=")
+		var kv []struct{ HashKV struct{ Hash uint32 } }
+		if err := json.Unmarshal(must(os.ReadFile(path)), &kv); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s %d\n", name, kv[0].HashKV.Hash)
+	}
 }
 
 // records calls f with each record of a log file and the place behind it.
@@ -183,7 +180,7 @@ func main() {
 	case "state":
 		state(a[2])
 	case "hashes":
-		hashes(a[2], a[3])
+		hashes(a[2], a[3:])
 	case "wal":
 		wal(a[2])
 	case "head":
