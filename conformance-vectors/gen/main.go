@@ -36,6 +36,8 @@ var suites = []struct {
 	{"wire/mux", "read", "wire_mux.go", wireMux},
 	{"write/static", "write", "write.go", writeStatic},
 	{"write/kms", "write", "write.go", writeKMS},
+	{"state/kmsv2", "state", "state.go", stateSuite},
+	{"state/kmsv1", "state", "state.go", stateSuite},
 	{"config/collected", "config", "config_inputs.go", configCollected},
 	{"config/decode", "config", "config_decode.go", configDecode},
 	{"config/resources", "config", "config_resources.go", configResources},
@@ -45,7 +47,7 @@ var suites = []struct {
 }
 
 // generatedDirs are owned by this program: what it does not write there must not be there.
-var generatedDirs = []string{"config", "configs", "object", "wire", "write"}
+var generatedDirs = []string{"config", "configs", "object", "state", "wire", "write"}
 
 func main() {
 	out := flag.String("out", "", "write the vectors under this folder")
@@ -55,6 +57,9 @@ func main() {
 	klog.SetLogger(logr.Discard())
 	if err := utilfeature.DefaultMutableFeatureGate.Set("KMSv1=true"); err != nil {
 		fatal("%v", err)
+	}
+	if file := os.Getenv(stateChild); file != "" {
+		runStateChild(file)
 	}
 	var err error
 	if workDir, err = os.MkdirTemp("", "vectors-gen-"); err != nil {
