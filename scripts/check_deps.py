@@ -6,7 +6,8 @@
   ways. For the crates that go into no_std and wasm trees (`WHOLE_TREE`) that is every crate
   they link on any platform; for the others the ones their manifest names. What only tests
   use is free.
-* Every locked crate comes from the public crate registry, has an accepted licence, and is not banned.
+* Every locked crate comes from the public crate registry, has an accepted licence, is not banned, and does
+  not need a newer Rust than the workspace promises.
 """
 
 import json
@@ -91,6 +92,12 @@ def licence_accepted(expression: str) -> bool:
     return value and at == len(words)
 
 
+def newer(version: str | None, floor: str | None) -> bool:
+    """Whether a crate's rust-version is above the floor; `1.89` and `1.89.0` are the same."""
+    numbers = [[*map(int, (v or "0").split(".")), 0, 0][:3] for v in (version, floor)]
+    return numbers[0] > numbers[1]
+
+
 def read_allow_list(text: str) -> tuple[set[str], list[str]]:
     """The names of an allow-list, and the lines that lack a reason or come twice."""
     names: set[str] = set()
@@ -115,6 +122,8 @@ def whole_tree(crate: str) -> set[str]:
 
 
 def check(metadata: dict) -> list[str]:
+    # All of ours inherit one rust-version.
+    floor = next(p.get("rust_version") for p in metadata["packages"] if p["id"] in metadata["workspace_members"])
     members = {p["name"]: p for p in metadata["packages"] if p["id"] in metadata["workspace_members"]}
     found = []
     for name, package in sorted(members.items()):
@@ -146,6 +155,8 @@ def check(metadata: dict) -> list[str]:
             continue
         if not REGISTRY.fullmatch(package["source"] or ""):
             found.append(f"{label}: comes from '{package['source']}', not from the public crate registry")
+        if newer(package.get("rust_version"), floor):
+            found.append(f"{label}: needs Rust {package['rust_version']}, the workspace promises {floor}")
         if not licence_accepted(package["license"] or ""):
             found.append(f"{label}: licence '{package['license']}' is not an accepted one")
     return found

@@ -45,6 +45,16 @@ class Directions(unittest.TestCase):
         self.assertEqual(len(check_deps.check(metadata)), 3)
 
 
+    def test_newer_rust_than_promised(self):
+        metadata = self.metadata("k8senc-config", "k8senc-vectors", "dev")
+        metadata["packages"][0]["rust_version"] = "1.89"
+        source = "registry+https://example.com/crates.io-index"
+        for version, complaints in (("1.89.0", 0), ("1.9", 0), ("1.90", 1), (None, 0)):
+            crate = {"id": "s", "name": "x", "version": "1", "source": source, "license": "MIT", "rust_version": version}
+            found = check_deps.check({**metadata, "packages": [*metadata["packages"], crate]})
+            self.assertEqual(len(found), complaints, version)
+
+
 class Hygiene(unittest.TestCase):
     prefix = "k8s:" + "enc:"
 
