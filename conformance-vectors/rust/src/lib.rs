@@ -9,6 +9,7 @@
 mod config;
 mod objects;
 mod reading;
+mod state;
 mod upstream;
 mod writing;
 
@@ -21,6 +22,9 @@ use serde::de::DeserializeOwned;
 pub use config::{ConfigCase, ConfigCompare, ConfigExpect, Stage, configuration};
 pub use objects::{ObjectCase, ObjectName, objects};
 pub use reading::{ApiVersion, KmsAnswer, KmsSide, KmsStatus, ReadCase, ReadExpect, each, reading};
+pub use state::{
+    Cause, EncryptAnswer, Happened, StateCase, StateEvent, StatusAnswer, Written, transcripts,
+};
 pub use upstream::{Compare, Upstream};
 pub use writing::{WriteCase, WriteExpect, WriteKms, WriteSource, writing};
 

@@ -1,6 +1,8 @@
 //! The loader reads every vector file and finds what the manifest counts.
 
-use k8senc_vectors::{ConfigExpect, ReadExpect, configuration, each, manifest, reading, writing};
+use k8senc_vectors::{
+    ConfigExpect, ReadExpect, configuration, each, manifest, reading, transcripts, writing,
+};
 
 #[test]
 fn every_listed_case_loads() {
@@ -32,6 +34,7 @@ fn every_kind_of_case_loads() {
             .sum()
     };
     assert_eq!(writing("").len(), listed("write"));
+    assert_eq!(transcripts("").len(), listed("state"));
     let configurations = configuration("");
     assert_eq!(configurations.len(), listed("config"));
     for case in configurations {
