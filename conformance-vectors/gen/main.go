@@ -43,11 +43,13 @@ var suites = []struct {
 	{"config/resources", "config", "config_resources.go", configResources},
 	{"config/keys", "config", "config_keys.go", configKeys},
 	{"config/kms", "config", "config_kms.go", configKMS},
+	{"yaml/scalars", "yaml", "yaml.go", yamlScalars},
+	{"yaml/structure", "yaml", "yaml.go", yamlStructure},
 	{"object/forms", "object", "objects.go", objectForms},
 }
 
 // generatedDirs are owned by this program: what it does not write there must not be there.
-var generatedDirs = []string{"config", "configs", "object", "state", "wire", "write"}
+var generatedDirs = []string{"config", "configs", "object", "state", "wire", "write", "yaml"}
 
 func main() {
 	out := flag.String("out", "", "write the vectors under this folder")
