@@ -44,14 +44,15 @@ impl<'a> KeyValue<'a> {
     /// A varint of more than 10 bytes, a length beyond the message, field number 0, a known field of the wrong wire
     /// type, or a group.
     pub fn parse(mut message: &'a [u8]) -> Result<Self, KeyValueFault> {
-        let mut kv = Self::default();
         // The order every etcd writes, straight through; what is left over goes the general way.
-        kv.key = bytes_field(&mut message, 0x0a).ok_or(KeyValueFault)?;
-        kv.create_revision = varint_field(&mut message, 0x10).ok_or(KeyValueFault)?;
-        kv.mod_revision = varint_field(&mut message, 0x18).ok_or(KeyValueFault)?;
-        kv.version = varint_field(&mut message, 0x20).ok_or(KeyValueFault)?;
-        kv.value = bytes_field(&mut message, 0x2a).ok_or(KeyValueFault)?;
-        kv.lease = varint_field(&mut message, 0x30).ok_or(KeyValueFault)?;
+        let mut kv = Self {
+            key: bytes_field(&mut message, 0x0a).ok_or(KeyValueFault)?,
+            create_revision: varint_field(&mut message, 0x10).ok_or(KeyValueFault)?,
+            mod_revision: varint_field(&mut message, 0x18).ok_or(KeyValueFault)?,
+            version: varint_field(&mut message, 0x20).ok_or(KeyValueFault)?,
+            value: bytes_field(&mut message, 0x2a).ok_or(KeyValueFault)?,
+            lease: varint_field(&mut message, 0x30).ok_or(KeyValueFault)?,
+        };
         while !message.is_empty() {
             let (field, rest) = Field::parse(message).ok_or(KeyValueFault)?;
             message = rest;
@@ -186,7 +187,8 @@ mod tests {
                 for end in [len + 1, len + 2, 18] {
                     let (read, rest) = varint(&bytes[..end]).unwrap();
                     assert_eq!((read, rest.len()), (value, end - len - 1));
-                    let (slow, rest) = long_varint(bytes[0] | 0x80, &bytes[1..end]).unwrap_or((0, &[]));
+                    let (slow, rest) =
+                        long_varint(bytes[0] | 0x80, &bytes[1..end]).unwrap_or((0, &[]));
                     assert!(len == 0 || (slow, rest.len()) == (value, end - len - 1));
                 }
                 assert_eq!(varint(&bytes[..len]), None);

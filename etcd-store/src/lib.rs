@@ -18,6 +18,7 @@
 extern crate alloc;
 
 mod bucket;
+mod cached;
 mod claims;
 mod endian;
 mod error;
@@ -35,6 +36,7 @@ mod store;
 mod tree;
 pub mod wal;
 
+pub use cached::Cached;
 pub use claims::Claims;
 pub use endian::Endian;
 pub use error::{Error, ErrorKind, Hint, Warning};

@@ -205,3 +205,82 @@ fn place(slots: &mut [(u64, u64)], hash: (u64, u64)) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, HashKey, LiveSet, NameHash};
+    use crate::{Revision, RowKey};
+
+    fn row(main: i64, tombstone: bool) -> RowKey {
+        RowKey {
+            revision: Revision { main, sub: 0 },
+            tombstone,
+        }
+    }
+
+    #[test]
+    fn the_first_row_met_decides() {
+        let (mut set, key) = (LiveSet::new(), HashKey::new([1; 16]));
+        let rows = [
+            (9, false, "/a", Class::Live),
+            (8, true, "/b", Class::Tombstone),
+            (7, false, "/b", Class::Superseded),
+            (6, false, "", Class::Unlisted),
+            (5, true, "/a", Class::Tombstone),
+            (4, false, "/a", Class::Superseded),
+            (0, false, "/z", Class::Unlisted),
+        ];
+        for (main, tombstone, name, class) in rows {
+            assert_eq!(
+                set.decide(row(main, tombstone), key.hash(name.as_bytes())),
+                Ok(class),
+                "{main}"
+            );
+        }
+        assert_eq!((set.names(), set.deleted()), (2, 1));
+    }
+
+    #[test]
+    fn a_name_costs_at_most_28_bytes() {
+        let (mut set, key) = (LiveSet::new(), HashKey::new([2; 16]));
+        for n in 0..300_000_u32 {
+            let name = key.hash(&n.to_be_bytes());
+            assert_eq!(set.decide(row(1, false), name), Ok(Class::Live));
+            if n > 100_000 && n % 1000 == 0 {
+                assert!(
+                    set.memory() as u64 <= 28 * set.names(),
+                    "{} for {}",
+                    set.memory(),
+                    set.names()
+                );
+            }
+        }
+        for n in (0..300_000_u32).rev() {
+            assert_eq!(
+                set.decide(row(1, false), key.hash(&n.to_be_bytes())),
+                Ok(Class::Superseded)
+            );
+        }
+    }
+
+    #[test]
+    fn hashes_at_the_edges_are_names_like_others() {
+        let mut set = LiveSet::new();
+        for low in [0, 1, u64::MAX, u64::MAX - 1, u64::MAX - 2] {
+            let name = NameHash {
+                high: 64,
+                low,
+                named: true,
+            };
+            assert_eq!(set.decide(row(2, false), name), Ok(Class::Live));
+            assert_eq!(set.decide(row(1, false), name), Ok(Class::Superseded));
+        }
+        let zero = NameHash {
+            high: 0,
+            low: 0,
+            named: true,
+        };
+        assert_eq!(set.decide(row(2, false), zero), Ok(Class::Live));
+        assert_eq!(set.decide(row(1, false), zero), Ok(Class::Superseded));
+    }
+}

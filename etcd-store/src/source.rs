@@ -21,7 +21,9 @@ pub trait PageSource {
         None
     }
 
-    /// Says that these bytes will be read soon; a source on a slow disk may start to fetch them.
+    /// Says that these bytes will probably be read soon; a source on a slow disk may start to fetch them.
+    ///
+    /// A hint taken from the file as it is: the range may lie outside it.
     fn will_need(&self, off: u64, len: u64) {
         let _ = (off, len);
     }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use etcd_store::{
-    Class, ErrorKind, FreeKind, HashKey, KeyValue, LiveSet, Options, PageSource, Row, Store,
+    Cached, Class, ErrorKind, FreeKind, HashKey, KeyValue, LeafRun, LiveSet, Options, PageSource,
+    Row, SourceError, Store,
 };
 use sha2::{Digest, Sha256};
 
@@ -258,4 +259,72 @@ fn the_sample_of_etcd_3_6_agrees_with_its_maker() {
             .warnings
             .is_empty()
     );
+}
+
+/// Counts the reads that reach it.
+struct Counted<'a>(&'a [u8], std::cell::Cell<u32>);
+
+impl PageSource for Counted<'_> {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<(), SourceError> {
+        self.1.set(self.1.get() + 1);
+        self.0.read_at(off, buf)
+    }
+}
+
+#[test]
+fn cached_blocks_give_the_same_with_few_reads() {
+    let plain = walk(SAMPLE, &Options::default());
+    for (block, blocks) in [(1 << 16, 8), (4096, 1), (5000, 3)] {
+        let source = Cached::new(Counted(SAMPLE, 0.into()), block, blocks);
+        assert_eq!(walk(&source, &Options::default()), plain);
+        assert!(
+            block < 1 << 16 || source.source().1.get() < 100,
+            "{} reads",
+            source.source().1.get()
+        );
+        let mut tail = [0; 32];
+        let end = SAMPLE.len() as u64;
+        assert_eq!(source.read_at(end - 32, &mut tail), Ok(()));
+        assert_eq!(tail, SAMPLE[SAMPLE.len() - 32..]);
+        for off in [end - 31, end, u64::MAX - 8] {
+            assert_eq!(source.read_at(off, &mut tail), Err(SourceError::Short));
+        }
+    }
+}
+
+#[test]
+fn runs_may_be_read_on_any_thread() {
+    let store = &Store::open(SAMPLE, &Options::default()).unwrap();
+    let mut one = Vec::new();
+    each_row(store, |row, kv| one.push((row.key, fields(kv))));
+    let (mut many, mut batch, mut leaves) = (Vec::new(), Vec::new(), store.leaves());
+    while leaves.fill(&mut batch, 10).unwrap() {
+        let read = |runs: &[LeafRun]| {
+            let (mut rows, mut buffer) = (Vec::new(), Vec::new());
+            for run in runs {
+                let leaf = store.leaf(run, &mut buffer).unwrap();
+                rows.extend(
+                    leaf.rows()
+                        .rev()
+                        .map(|row| (row.key, fields(&row.key_value().unwrap()))),
+                );
+            }
+            rows
+        };
+        many.extend(std::thread::scope(|scope| {
+            let workers: Vec<_> = batch
+                .chunks(3)
+                .map(|runs| scope.spawn(move || read(runs)))
+                .collect();
+            workers
+                .into_iter()
+                .flat_map(|w| w.join().unwrap())
+                .collect::<Vec<_>>()
+        }));
+    }
+    assert_eq!(many, one);
 }
