@@ -34,6 +34,8 @@ var suites = []struct {
 	{"wire/kmsv1", "read", "wire_kmsv1.go", wireKMSv1},
 	{"wire/kmsv2", "read", "wire_kmsv2.go", wireKMSv2},
 	{"wire/mux", "read", "wire_mux.go", wireMux},
+	{"wire/versions", "read", "wire_versions.go", wireVersions},
+	{"wire/examples", "read", "wire_versions.go", wireExamples},
 	{"write/static", "write", "write.go", writeStatic},
 	{"write/kms", "write", "write.go", writeKMS},
 	{"state/kmsv2", "state", "state.go", stateSuite},

@@ -120,9 +120,9 @@ func yamlStructure(s *Suite) {
 		}
 		s.yaml(fmt.Sprintf("aliases-%d", n), fmt.Sprintf("%d levels of nine aliases each", n), b)
 	}
-	long := strings.Repeat("k", 1024)
-	for _, n := range []int{1022, 1023, 1024} {
-		s.yaml(fmt.Sprintf("simple-key-%d", n), fmt.Sprintf("a plain key of %d bytes: 1,024 with its colon is the most", n), long[:n]+": 1\n")
+	long := strings.Repeat("k", 1030)
+	for _, n := range []int{1023, 1024, 1025, 1030} {
+		s.yaml(fmt.Sprintf("simple-key-%d", n), fmt.Sprintf("a plain key of %d bytes; a key may not be longer than 1,024", n), long[:n]+": 1\n")
 		s.yaml(fmt.Sprintf("explicit-key-%d", n), fmt.Sprintf("an explicit key of %d bytes", n), "? "+long[:n]+"\n: 1\n")
 	}
 }
