@@ -45,6 +45,8 @@ kill $server
 wait $server 2>/dev/null || true
 cp "$work/data/member/snap/db" "$here/stopped.db"
 (cd "$here/reader" && go build -o "$work/reader" .)
+"$work/reader" synced "$here/synced.db"
+"$work/reader" rows "$here/synced.db" >"$here/synced.rows"
 "$work/reader" rows "$here/history.snap" >"$here/history.rows"
 "$work/reader" rows "$here/residue.snap" >"$here/residue.rows"
 "$work/reader" rows "$here/stopped.db" >"$here/stopped.rows"

@@ -14,6 +14,7 @@ use crate::image::{Copied, walk};
 pub const HISTORY: &[u8] = include_bytes!("../data/history.snap");
 pub const RESIDUE: &[u8] = include_bytes!("../data/residue.snap");
 const FRESH: &[u8] = include_bytes!("../data/fresh.snap");
+const SYNCED: &[u8] = include_bytes!("../data/synced.db");
 pub const STOPPED: &[u8] = include_bytes!("../data/stopped.db");
 pub const SAMPLE: &[u8] = include_bytes!("../../../conformance-vectors/sample/snapshot.db");
 const EXPECTED: &str = include_str!("../../../conformance-vectors/sample/expected.json");
@@ -110,6 +111,22 @@ fn state(store: &Store<&[u8]>, revision: i64) -> Vec<String> {
     });
     assert_eq!(names.names() - names.deleted(), live.len() as u64);
     live.into_values().collect()
+}
+
+#[test]
+fn a_stored_freelist_is_what_the_tree_leaves_over() {
+    assert_eq!(
+        all_facts(SYNCED),
+        include_str!("../data/synced.rows")
+            .lines()
+            .collect::<Vec<_>>()
+    );
+    let store = Store::open(SYNCED, &Options::default()).unwrap();
+    assert_eq!(store.layout().meta.page_size, 1024);
+    assert_eq!(store.info().version_guess(), "3.5");
+    assert_ne!(store.layout().meta.freelist, u64::MAX);
+    let claims = store.leaves().finish().unwrap();
+    assert_eq!((claims.warning(), claims.unused() > 5), (None, true));
 }
 
 #[test]

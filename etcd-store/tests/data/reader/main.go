@@ -173,8 +173,52 @@ func head(from, to string) {
 	}
 }
 
+// synced: a file with small pages and a stored freelist, as etcd writes it where it stores freelists.
+func synced(path string) {
+	os.Remove(path)
+	db := must(bolt.Open(path, 0o644, &bolt.Options{PageSize: 1024, FreelistType: bolt.FreelistArrayType}))
+	defer db.Close()
+	put := func(main uint64, name string, size int) {
+		err := db.Update(func(tx *bolt.Tx) error {
+			meta, err := tx.CreateBucketIfNotExists([]byte("meta"))
+			if err != nil {
+				return err
+			}
+			index := binary.BigEndian.AppendUint64(nil, main)
+			if err := meta.Put([]byte("consistent_index"), index); err != nil {
+				return err
+			}
+			if err := meta.Put([]byte("term"), index); err != nil {
+				return err
+			}
+			rows, err := tx.CreateBucketIfNotExists([]byte("key"))
+			if err != nil {
+				return err
+			}
+			key := binary.BigEndian.AppendUint64(nil, main)
+			key = binary.BigEndian.AppendUint64(append(key, '_'), 0)
+			kv := mvccpb.KeyValue{Key: []byte(name), CreateRevision: int64(main), ModRevision: int64(main), Version: 1, Value: make([]byte, size)}
+			if err := rows.Put(key, must(kv.Marshal())); err != nil {
+				return err
+			}
+			if first, _ := rows.Cursor().First(); main%3 == 0 {
+				return rows.Delete(first)
+			}
+			return nil
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	for main := uint64(2); main < 50; main++ {
+		put(main, fmt.Sprintf("/name/%d", main%40), int(main*main%1300))
+	}
+}
+
 func main() {
 	switch a := os.Args; a[1] {
+	case "synced":
+		synced(a[2])
 	case "rows":
 		rows(a[2])
 	case "state":
