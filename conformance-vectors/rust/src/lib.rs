@@ -12,6 +12,7 @@ mod reading;
 mod state;
 mod upstream;
 mod writing;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use state::{
 };
 pub use upstream::{Compare, Upstream};
 pub use writing::{WriteCase, WriteExpect, WriteKms, WriteSource, writing};
+pub use yaml::{YamlCase, YamlResult, yaml};
 
 /// The `format` this crate reads.
 const FORMAT: u32 = 1;

@@ -35,6 +35,7 @@ fn every_kind_of_case_loads() {
     };
     assert_eq!(writing("").len(), listed("write"));
     assert_eq!(transcripts("").len(), listed("state"));
+    assert_eq!(yaml("").len(), listed("yaml"));
     let configurations = configuration("");
     assert_eq!(configurations.len(), listed("config"));
     for case in configurations {
