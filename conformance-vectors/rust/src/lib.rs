@@ -29,7 +29,6 @@ pub use state::{
 pub use upstream::{Compare, Upstream};
 pub use writing::{WriteCase, WriteExpect, WriteKms, WriteSource, writing};
 pub use yaml::{YamlCase, YamlResult, yaml};
-pub use yaml::{YamlCase, YamlResult, yaml};
 
 /// The `format` this crate reads.
 const FORMAT: u32 = 1;

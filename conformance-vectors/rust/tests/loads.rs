@@ -1,7 +1,7 @@
 //! The loader reads every vector file and finds what the manifest counts.
 
 use k8senc_vectors::{
-    ConfigExpect, ReadExpect, configuration, each, manifest, reading, transcripts, writing,
+    ConfigExpect, ReadExpect, configuration, each, manifest, reading, transcripts, writing, yaml,
 };
 
 #[test]
