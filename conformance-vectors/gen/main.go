@@ -34,6 +34,7 @@ var suites = []struct {
 	{"wire/kmsv1", "read", "wire_kmsv1.go", wireKMSv1},
 	{"wire/kmsv2", "read", "wire_kmsv2.go", wireKMSv2},
 	{"wire/mux", "read", "wire_mux.go", wireMux},
+	{"wire/flips", "read", "wire_flips.go", wireFlips},
 	{"wire/versions", "read", "wire_versions.go", wireVersions},
 	{"wire/examples", "read", "wire_versions.go", wireExamples},
 	{"write/static", "write", "write.go", writeStatic},
