@@ -9,6 +9,7 @@
 mod config;
 mod objects;
 mod reading;
+mod sample;
 mod state;
 mod upstream;
 mod writing;
@@ -23,6 +24,10 @@ use serde::de::DeserializeOwned;
 pub use config::{ConfigCase, ConfigCompare, ConfigExpect, Stage, configuration};
 pub use objects::{ObjectCase, ObjectName, objects};
 pub use reading::{ApiVersion, KmsAnswer, KmsSide, KmsStatus, ReadCase, ReadExpect, each, reading};
+pub use sample::{
+    DekCount, GroupCount, LocalKeks, LocalPlugin, ResourceCount, Sample, SampleFile,
+    SampleUnreadable, sample, sample_dir, sample_keks,
+};
 pub use state::{
     Cause, EncryptAnswer, Happened, StateCase, StateEvent, StatusAnswer, Written, transcripts,
 };

@@ -1,7 +1,8 @@
 //! The loader reads every vector file and finds what the manifest counts.
 
 use k8senc_vectors::{
-    ConfigExpect, ReadExpect, configuration, each, manifest, reading, transcripts, writing, yaml,
+    ConfigExpect, ReadExpect, configuration, each, manifest, reading, sample, sample_dir,
+    sample_keks, transcripts, writing, yaml,
 };
 
 #[test]
@@ -43,6 +44,37 @@ fn every_kind_of_case_loads() {
             assert!(compare.matches(text, text), "{}/{}", case.suite, case.id);
         }
     }
+}
+
+#[test]
+fn the_sample_loads_and_its_sums_agree() {
+    let sample = sample();
+    let live: usize = sample.resources.values().map(|r| r.live).sum();
+    assert_eq!(live + sample.other_keys.len(), sample.snapshot.live_keys);
+    for (name, sums) in &sample.resources {
+        let of = || sample.groups.iter().filter(|g| g.resource == *name);
+        assert_eq!(of().map(|g| g.live).sum::<usize>(), sums.live, "{name}");
+        assert_eq!(
+            of().map(|g| g.stale).sum::<usize>(),
+            sums.live_stale,
+            "{name}"
+        );
+        assert_eq!(
+            of().map(|g| g.history).sum::<usize>(),
+            sums.history,
+            "{name}"
+        );
+    }
+    let bytes = std::fs::metadata(sample_dir().join(&sample.snapshot.file))
+        .unwrap()
+        .len();
+    assert_eq!(bytes, sample.snapshot.bytes);
+    assert!(
+        sample
+            .distinct_deks
+            .keys()
+            .all(|plugin| sample_keks().plugins.contains_key(plugin))
+    );
 }
 
 #[test]
