@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use etcd_store::{Class, HashKey, LiveSet, Options, PageSource, Row, SourceError, Store};
+use etcd_store::{Batch, Class, HashKey, LiveSet, Options, PageSource, Row, SourceError, Store};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -71,12 +71,12 @@ fn each_row<S: PageSource>(
     mut visit: impl FnMut(Row<'_>) -> Result<(), etcd_store::Error>,
 ) -> Result<u64, etcd_store::Error> {
     let store = Store::open(source, &Options::default())?;
-    let (mut batch, mut buffer, mut rows) = (Vec::new(), Vec::new(), 0);
+    let (mut batch, mut buffer, mut rows) = (Batch::new(), Vec::new(), 0);
     let mut leaves = store.leaves();
-    while leaves.fill(&mut batch, 32)? {
-        store.warm(&batch);
-        for run in &batch {
-            let leaf = store.leaf(run, &mut buffer)?;
+    while leaves.load(&mut batch, 32)? {
+        store.warm(batch.runs());
+        for run in batch.runs() {
+            let leaf = store.leaf_in(&batch, run, &mut buffer)?;
             rows += leaf.rows().len() as u64;
             for row in leaf.rows().rev() {
                 visit(row)?;

@@ -7,6 +7,7 @@ use crate::bucket::Root;
 use crate::endian::Endian;
 use crate::page::{Body, ELEMENT, HEADER, Header, LEAF, Pages, element};
 use crate::tree::Elements;
+use crate::window::Window;
 use crate::{Error, ErrorKind, KeyValue, LeafRun, PageSource, RowKey, SourceError};
 
 /// A leaf run whose every row was checked: place, order, separators, revision key. `Debug` prints no content.
@@ -68,10 +69,14 @@ impl<'a> Leaf<'a> {
     pub(crate) fn read<S: PageSource>(
         pages: &'a Pages<S>,
         leaf: &LeafRun,
+        window: Option<&'a Window>,
         buffer: &'a mut Vec<u8>,
     ) -> Result<Self, Error> {
         let run = leaf.run;
-        let bytes = pages.bytes(run.page, run.offset, run.len, buffer)?;
+        let bytes = match window.and_then(|w| w.get(run.offset, run.len)) {
+            Some(found) => found,
+            None => pages.bytes(run.page, run.offset, run.len, buffer)?,
+        };
         let header = Header::parse(pages.endian(), bytes);
         let same = header.is_some_and(|h| {
             h.flags == LEAF && h.count == run.count && (leaf.inline.is_some() || h.id == run.page)
@@ -204,7 +209,7 @@ pub(crate) fn newest<S: PageSource>(
         return Ok(None);
     };
     let mut buffer = Vec::new();
-    let leaf = Leaf::read(pages, &run, &mut buffer)?;
+    let leaf = Leaf::read(pages, &run, None, &mut buffer)?;
     Ok(leaf.rows().next_back().map(|row| row.key))
 }
 

@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use crate::bucket::Root;
 use crate::free::check_freelist;
-use crate::page::{BRANCH, Body, Element, MAX_DEPTH, Pages, Run, element};
+use crate::page::{BRANCH, Body, Element, HEADER, LEAF, MAX_DEPTH, Pages, Run, element};
 use crate::tree::Elements;
+use crate::window::{Batch, STRETCH, Window};
 use crate::{Claims, Error, ErrorKind, PageSource, RowKey};
 
 /// One leaf run of bucket `key`: where it lies and between which revisions its rows must be.
@@ -41,6 +42,13 @@ impl LeafRun {
     pub const fn rows(&self) -> u16 {
         self.run.count
     }
+}
+
+enum Step {
+    Run(LeafRun),
+    /// The window is full, and the next run lies outside.
+    Pause,
+    End,
 }
 
 struct Frame {
@@ -82,18 +90,17 @@ impl<'s, S: PageSource> Leaves<'s, S> {
     /// # Errors
     /// Any fault of a branch page or of a leaf's header.
     pub fn next_run(&mut self) -> Result<Option<LeafRun>, Error> {
-        let found = self.advance();
-        if found.is_err() {
-            self.stack.clear();
-            self.start = None;
+        match self.step(None)? {
+            Step::Run(run) => Ok(Some(run)),
+            Step::Pause | Step::End => Ok(None),
         }
-        found
     }
 
     /// Replaces the content of `batch` by up to `limit` further runs; `false` when there were none left.
     ///
     /// # Errors
-    /// As [`next_run`](Self::next_run); `batch` then holds the good runs before the bad one.
+    /// As [`next_run`](Self::next_run); `batch` then holds the good runs before the bad one. Look at those first, and
+    /// the first fault in walk order is reported whatever the size of a batch.
     pub fn fill(&mut self, batch: &mut Vec<LeafRun>, limit: usize) -> Result<bool, Error> {
         batch.clear();
         while batch.len() < limit {
@@ -103,6 +110,25 @@ impl<'s, S: PageSource> Leaves<'s, S> {
             }
         }
         Ok(!batch.is_empty())
+    }
+
+    /// Like [`fill`](Self::fill), and reads the runs' bytes in few long reads where the source lends none.
+    ///
+    /// A batch ends at `limit` runs, or at about 1 MiB where bytes were read. Read the runs with [`Store::leaf_in`](crate::Store::leaf_in).
+    ///
+    /// # Errors
+    /// As [`fill`](Self::fill).
+    pub fn load(&mut self, batch: &mut Batch, limit: usize) -> Result<bool, Error> {
+        batch.runs.clear();
+        batch.window.clear();
+        while batch.runs.len() < limit || !batch.window.is_empty() {
+            match self.step(Some(&mut batch.window))? {
+                Step::Run(run) => batch.runs.push(run),
+                Step::Pause if batch.runs.is_empty() => batch.window.clear(),
+                Step::Pause | Step::End => break,
+            }
+        }
+        Ok(!batch.runs.is_empty())
     }
 
     /// Leaf runs yielded so far.
@@ -121,41 +147,60 @@ impl<'s, S: PageSource> Leaves<'s, S> {
         Ok(self.claims)
     }
 
-    fn advance(&mut self) -> Result<Option<LeafRun>, Error> {
+    fn step(&mut self, window: Option<&mut Window>) -> Result<Step, Error> {
+        let found = self.advance(window);
+        if found.is_err() {
+            self.stack.clear();
+            self.start = None;
+        }
+        found
+    }
+
+    /// The only run of a bucket whose root is a leaf.
+    fn only(&mut self, run: Run, inline: Option<u32>) -> Step {
+        if run.count == 0 {
+            return Step::End;
+        }
+        self.seen += 1;
+        Step::Run(LeafRun {
+            run,
+            lower: None,
+            upper: None,
+            inline,
+        })
+    }
+
+    fn advance(&mut self, mut window: Option<&mut Window>) -> Result<Step, Error> {
         if let Some(root) = self.start.take() {
             let id = match root {
-                Root::Inline { run, element } => {
-                    self.seen += 1;
-                    return Ok((run.count > 0).then_some(LeafRun {
-                        run,
-                        lower: None,
-                        upper: None,
-                        inline: Some(element),
-                    }));
-                }
+                Root::Inline { run, element } => return Ok(self.only(run, Some(element))),
                 Root::Tree(id) => id,
             };
             let run = self.pages.claim(id, &mut self.claims)?;
-            if run.flags == BRANCH {
-                self.push(run, None, None)?;
-            } else {
-                self.seen += 1;
-                return Ok((run.count > 0).then_some(LeafRun {
-                    run,
-                    lower: None,
-                    upper: None,
-                    inline: None,
-                }));
+            if run.flags == LEAF {
+                return Ok(self.only(run, None));
             }
+            self.push(run, None, None)?;
         }
         loop {
             let Some(frame) = self.stack.last_mut() else {
-                return Ok(None);
+                return Ok(Step::End);
             };
             let Some(left) = frame.left.checked_sub(1) else {
                 self.spare.extend(self.stack.pop().map(|f| f.bytes));
                 continue;
             };
+            if let Some(window) = window.as_deref_mut()
+                && let Some((start, len)) = stretch(self.pages, frame, window)
+            {
+                if window.is_full() {
+                    return Ok(Step::Pause);
+                }
+                let page = start / self.pages.page_size();
+                window
+                    .read(&self.pages.source, start, len)
+                    .map_err(|e| Error::on(ErrorKind::Io(e), page))?;
+            }
             frame.left = left;
             let bad = |kind| Error::at(kind, frame.run.page, left.into());
             let found = element(
@@ -175,7 +220,9 @@ impl<'s, S: PageSource> Leaves<'s, S> {
             };
             let lower = RowKey::parse(key).ok_or(bad(ErrorKind::BadRevisionKey))?;
             let upper = frame.upper.replace(lower);
-            let run = self.pages.claim(child, &mut self.claims)?;
+            let run = self
+                .pages
+                .claim_in(child, &mut self.claims, window.as_deref())?;
             if run.count == 0 {
                 return Err(Error::on(ErrorKind::BadCount { count: 0 }, run.page));
             }
@@ -183,7 +230,7 @@ impl<'s, S: PageSource> Leaves<'s, S> {
                 self.push(run, Some(lower), upper)?;
             } else {
                 self.seen += 1;
-                return Ok(Some(LeafRun {
+                return Ok(Step::Run(LeafRun {
                     run,
                     lower: Some(lower),
                     upper,
@@ -238,6 +285,35 @@ impl<'s, S: PageSource> Leaves<'s, S> {
         });
         Ok(())
     }
+}
+
+/// The stretch of the file to read before the next child of `frame`: it and the children behind it, as far as they
+/// lie near each other. `None` if the source lends its bytes or `window` has the child already.
+fn stretch<S: PageSource>(pages: &Pages<S>, frame: &Frame, window: &Window) -> Option<(u64, u64)> {
+    let size = pages.page_size();
+    let children = (0..frame.left).rev().map_while(|i| {
+        let found = element(pages.endian(), &frame.bytes, BRANCH, frame.run.count, i)?;
+        match found.body {
+            Body::Child(id) if (2..pages.present()).contains(&id) => Some(id),
+            _ => None,
+        }
+    });
+    let (mut low, mut high, mut wanted) = (u64::MAX, 0, 0);
+    for id in children {
+        if wanted == 0 {
+            let known = window.get(id * size, HEADER as u64).is_some();
+            if known || pages.source.slice(id * size, HEADER).is_some() {
+                return None;
+            }
+        }
+        let (l, h) = (low.min(id), high.max(id + 1));
+        // Long enough to be worth a read, and at least half of it wanted.
+        if wanted > 0 && ((h - l) * size > STRETCH || h - l > 2 * (wanted + 1)) {
+            break;
+        }
+        (low, high, wanted) = (l, h, wanted + 1);
+    }
+    (wanted > 0).then(|| (low * size, (high - low) * size))
 }
 
 impl<S> core::fmt::Debug for Leaves<'_, S> {

@@ -35,6 +35,7 @@ mod source;
 mod store;
 mod tree;
 pub mod wal;
+mod window;
 
 pub use cached::Cached;
 pub use claims::Claims;
@@ -49,3 +50,4 @@ pub use live::{Class, HashKey, LiveSet, NameHash};
 pub use revision::{Revision, RowKey};
 pub use source::{PageSource, SourceError};
 pub use store::{Info, Options, Store};
+pub use window::Batch;

@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::endian::Endian;
+use crate::window::Window;
 use crate::{Claims, Error, ErrorKind, Layout, Options, PageSource};
 
 pub(crate) const HEADER: usize = 16;
@@ -59,7 +60,7 @@ impl<S: PageSource> Pages<S> {
     }
 
     /// Reads and checks the header of tree page `id`, without claiming it.
-    pub(crate) fn run(&self, id: u64) -> Result<Run, Error> {
+    fn run(&self, id: u64, window: Option<&Window>) -> Result<Run, Error> {
         let high_water = self.layout.meta.high_water;
         if id < 2 || id >= high_water {
             return Err(Error::on(ErrorKind::BadPageId { id }, id));
@@ -80,7 +81,8 @@ impl<S: PageSource> Pages<S> {
             return Err(truncated(offset.saturating_add(self.page_size())));
         }
         let mut copy = [0; HEADER];
-        let header = match self.source.slice(offset, HEADER) {
+        let known = window.and_then(|w| w.get(offset, HEADER as u64));
+        let header = match known.or_else(|| self.source.slice(offset, HEADER)) {
             Some(found) => found,
             None => {
                 self.source
@@ -141,9 +143,19 @@ impl<S: PageSource> Pages<S> {
         })
     }
 
-    /// Like [`run`](Self::run), and marks every page of the run as used.
+    /// Reads and checks the header of tree page `id`, and marks every page of its run as used.
     pub(crate) fn claim(&self, id: u64, claims: &mut Claims) -> Result<Run, Error> {
-        let run = self.run(id)?;
+        self.claim_in(id, claims, None)
+    }
+
+    /// Like [`claim`](Self::claim), for a header that may already lie in `window`.
+    pub(crate) fn claim_in(
+        &self,
+        id: u64,
+        claims: &mut Claims,
+        window: Option<&Window>,
+    ) -> Result<Run, Error> {
+        let run = self.run(id, window)?;
         claims.claim(run.page, run.pages)?;
         Ok(run)
     }

@@ -7,7 +7,9 @@ use crate::endian::Endian;
 use crate::leaf::{newest, touch};
 use crate::page::{Body, Pages};
 use crate::tree::walk;
-use crate::{Claims, Error, ErrorKind, Layout, Leaf, LeafRun, Leaves, PageSource, RowKey, Warning};
+use crate::{
+    Batch, Claims, Error, ErrorKind, Layout, Leaf, LeafRun, Leaves, PageSource, RowKey, Warning,
+};
 
 /// How much a reader takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -246,7 +248,20 @@ impl<S: PageSource> Store<S> {
     /// # Errors
     /// Any fault of the run or its rows; [`ErrorKind::Io`] when the source fails or changed.
     pub fn leaf<'a>(&'a self, run: &LeafRun, buffer: &'a mut Vec<u8>) -> Result<Leaf<'a>, Error> {
-        Leaf::read(&self.pages, run, buffer)
+        Leaf::read(&self.pages, run, None, buffer)
+    }
+
+    /// Like [`leaf`](Self::leaf), for a run of `batch` whose bytes are most likely there already.
+    ///
+    /// # Errors
+    /// As [`leaf`](Self::leaf).
+    pub fn leaf_in<'a>(
+        &'a self,
+        batch: &'a Batch,
+        run: &LeafRun,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Leaf<'a>, Error> {
+        Leaf::read(&self.pages, run, Some(&batch.window), buffer)
     }
 }
 

@@ -1,6 +1,9 @@
 //! A small writer of bbolt files, for files no real writer would make.
 
-use etcd_store::{Claims, Class, Error, HashKey, LiveSet, Options, PageSource, SourceError, Store};
+use etcd_store::{
+    Batch, Claims, Class, Error, HashKey, LeafRun, Leaves, LiveSet, Options, PageSource,
+    SourceError, Store,
+};
 
 /// A file under construction: little-endian, pages of 1024 bytes unless said otherwise.
 #[derive(Clone)]
@@ -227,23 +230,60 @@ pub struct Facts {
     pub compact: i64,
 }
 
-/// Opens and walks the file twice, lent and copied, and demands one answer.
+/// Opens and walks the file four ways and demands one answer.
 pub fn facts(file: &[u8]) -> Result<Facts, Error> {
-    let lent = walk(file, &Options::default());
-    assert_eq!(lent, walk(Copied(file), &Options::default()));
+    let options = Options::default();
+    let lent = walk(file, &options);
+    assert_eq!(lent, walk(Copied(file), &options));
+    assert_eq!(lent, walk_by(file, &options, One::fill));
+    assert_eq!(lent, walk_by(Copied(file), &options, One::fill));
     lent
 }
 
+/// Walks in batches whose bytes are read together.
 pub fn walk<S: PageSource>(source: S, options: &Options) -> Result<Facts, Error> {
+    walk_by(source, options, |leaves, batch| {
+        leaves.load(&mut batch.loaded, 3)
+    })
+}
+
+/// A batch filled either way.
+#[derive(Default)]
+struct One {
+    loaded: Batch,
+    plain: Vec<LeafRun>,
+}
+
+impl One {
+    fn fill<S: PageSource>(leaves: &mut Leaves<'_, S>, batch: &mut Self) -> Result<bool, Error> {
+        leaves.fill(&mut batch.plain, 2)
+    }
+}
+
+fn walk_by<S: PageSource>(
+    source: S,
+    options: &Options,
+    next: impl Fn(&mut Leaves<'_, S>, &mut One) -> Result<bool, Error>,
+) -> Result<Facts, Error> {
     let store = Store::open(source, options)?;
     let (mut facts, mut names) = (Facts::default(), LiveSet::new());
-    let (mut batch, mut buffer) = (Vec::new(), Vec::new());
+    let (mut batch, mut buffer) = (One::default(), Vec::new());
     let key = HashKey::new([3; 16]);
     let mut leaves = store.leaves();
-    while leaves.fill(&mut batch, 2)? {
-        store.warm(&batch);
-        for run in &batch {
-            let leaf = store.leaf(run, &mut buffer)?;
+    loop {
+        // The good runs before a bad one come first, so that the size of a batch changes no answer.
+        let more = next(&mut leaves, &mut batch);
+        let runs = if batch.plain.is_empty() {
+            batch.loaded.runs()
+        } else {
+            &batch.plain
+        };
+        store.warm(runs);
+        for run in runs {
+            let leaf = match batch.plain.is_empty() {
+                true => store.leaf_in(&batch.loaded, run, &mut buffer)?,
+                false => store.leaf(run, &mut buffer)?,
+            };
             facts.loose += u32::from(leaf.is_loose());
             facts.slack += u32::from(leaf.slack().iter().any(|b| *b != 0));
             assert_eq!(leaf.rows().len(), usize::from(run.rows()));
@@ -262,6 +302,9 @@ pub fn walk<S: PageSource>(source: S, options: &Options) -> Result<Facts, Error>
                     Class::Unlisted => facts.unlisted.push(main),
                 }
             }
+        }
+        if !more? {
+            break;
         }
     }
     let claims: Claims = leaves.finish()?;

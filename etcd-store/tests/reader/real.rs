@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use etcd_store::{
-    Cached, Class, ErrorKind, FreeKind, HashKey, KeyValue, LeafRun, LiveSet, Options, PageSource,
-    Row, SourceError, Store,
+    Batch, Cached, Class, ErrorKind, FreeKind, HashKey, KeyValue, LeafRun, LiveSet, Options,
+    PageSource, Row, SourceError, Store,
 };
 use sha2::{Digest, Sha256};
 
@@ -290,6 +290,27 @@ impl PageSource for Counted<'_> {
         self.1.set(self.1.get() + 1);
         self.0.read_at(off, buf)
     }
+}
+
+#[test]
+fn batches_need_few_reads() {
+    let source = Counted(SAMPLE, 0.into());
+    let store = Store::open(&source, &Options::default()).unwrap();
+    let opened = source.1.get();
+    let (mut batch, mut buffer, mut leaves, mut rows) =
+        (Batch::new(), Vec::new(), store.leaves(), 0);
+    while leaves.load(&mut batch, 1).unwrap() {
+        for run in batch.runs() {
+            rows += store
+                .leaf_in(&batch, run, &mut buffer)
+                .unwrap()
+                .rows()
+                .len();
+        }
+    }
+    assert_eq!(rows, 2323);
+    let (reads, runs) = (source.1.get() - opened, leaves.seen());
+    assert!(u64::from(reads) * 4 < runs, "{reads} reads for {runs} runs");
 }
 
 #[test]
