@@ -7,6 +7,7 @@
 //! runs nothing must not pass.
 
 mod config;
+mod contract;
 mod objects;
 mod reading;
 mod sample;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use config::{ConfigCase, ConfigCompare, ConfigExpect, Stage, configuration};
+pub use contract::{ContractCase, contract};
 pub use objects::{ObjectCase, ObjectName, objects};
 pub use reading::{ApiVersion, KmsAnswer, KmsSide, KmsStatus, ReadCase, ReadExpect, each, reading};
 pub use sample::{

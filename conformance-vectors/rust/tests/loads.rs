@@ -1,7 +1,7 @@
 //! The loader reads every vector file and finds what the manifest counts.
 
 use k8senc_vectors::{
-    ConfigExpect, ReadExpect, configuration, each, manifest, reading, sample, sample_dir,
+    ConfigExpect, ReadExpect, configuration, contract, each, manifest, reading, sample, sample_dir,
     sample_keks, transcripts, writing, yaml,
 };
 
@@ -37,6 +37,7 @@ fn every_kind_of_case_loads() {
     assert_eq!(writing("").len(), listed("write"));
     assert_eq!(transcripts("").len(), listed("state"));
     assert_eq!(yaml("").len(), listed("yaml"));
+    assert_eq!(contract("").len(), listed("contract"));
     let configurations = configuration("");
     assert_eq!(configurations.len(), listed("config"));
     for case in configurations {
@@ -80,7 +81,9 @@ fn the_sample_loads_and_its_sums_agree() {
 #[test]
 fn every_file_in_the_folders_is_listed() {
     let m = manifest();
-    for folder in ["wire", "write", "state", "config", "yaml"] {
+    for folder in [
+        "wire", "write", "state", "config", "yaml", "contract", "object",
+    ] {
         let Ok(entries) = std::fs::read_dir(k8senc_vectors::root().join(folder)) else {
             continue;
         };
