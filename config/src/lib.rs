@@ -1,1 +1,22 @@
-//! EncryptionConfiguration: decode, validate, match, lint and plan.
+//! EncryptionConfiguration: what kube-apiserver says of a file, and what it makes of it.
+//!
+//! A file goes through the steps kube-apiserver takes: text to tree ([`Span`]s kept), strict decode, defaulting,
+//! field rules, and the checks made while transformers are built. [`validate`] gives the verdict of a given
+//! release with the exact text it would print.
+
+mod decode;
+mod golang;
+mod kind;
+mod model;
+mod resource;
+mod span;
+mod suggest;
+mod tree;
+mod validate;
+mod verdict;
+mod version;
+
+pub use resource::GroupResource;
+pub use span::{Lines, Position, Span};
+pub use verdict::{Options, Problem, Stage, Verdict, validate};
+pub use version::{UnknownVersion, Version};

@@ -1,0 +1,42 @@
+//! The nearest of some known words, for typing mistakes.
+
+/// The word that `typed` was most likely meant to be, if one is near enough.
+pub(crate) fn closest<'w>(typed: &str, words: &[&'w str]) -> Option<&'w str> {
+    let limit = (typed.chars().count() / 3).clamp(1, 3);
+    words
+        .iter()
+        .map(|word| {
+            (
+                distance(&typed.to_lowercase(), &word.to_lowercase(), limit),
+                *word,
+            )
+        })
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, word)| word)
+}
+
+/// Edits between two words; anything above `limit` may be told as `limit + 1`.
+fn distance(a: &str, b: &str, limit: usize) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    if a.chars().count().abs_diff(b.len()) > limit {
+        return limit + 1;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (to, cell) in b.iter().zip(row.iter_mut().skip(1)) {
+            let cost = (diagonal + usize::from(from != *to))
+                .min(left + 1)
+                .min(*cell + 1);
+            diagonal = *cell;
+            *cell = cost;
+            left = cost;
+        }
+    }
+    row.last().copied().unwrap_or(limit + 1)
+}

@@ -1,0 +1,107 @@
+//! What a YAML scalar means: go-yaml v2's `resolve`, YAML 1.1 with its own corrections.
+
+use super::Text;
+use crate::golang::{Number, base64_decode, resolve_number};
+
+const TAG: &str = "tag:yaml.org,2002:";
+
+/// A resolved scalar.
+pub(super) enum Scalar {
+    Null,
+    Bool(bool),
+    Number(Number),
+    /// `.inf`, `-.inf` and `.nan`, which JSON cannot hold; the text is Go's.
+    NotFinite(&'static str),
+    Text(Text),
+}
+
+impl Scalar {
+    fn tag(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "bool",
+            Self::Number(Number::Int(_) | Number::Uint(_)) => "int",
+            Self::Number(Number::Float(_)) | Self::NotFinite(_) => "float",
+            Self::Text(_) => "str",
+        }
+    }
+}
+
+/// Resolves a scalar; `plain` is libyaml's "implicit": no tag and not quoted, or the tag `!`.
+///
+/// The error is go-yaml's text without its `yaml: ` prefix.
+pub(super) fn resolve(tag: Option<&str>, plain: bool, value: &Text) -> Result<Scalar, String> {
+    let Some(tag) = tag else {
+        return Ok(if plain {
+            untagged(value)
+        } else {
+            Scalar::Text(value.clone())
+        });
+    };
+    let wanted = match tag.strip_prefix(TAG) {
+        Some("str") => return Ok(Scalar::Text(value.clone())),
+        Some("binary") => return binary(value),
+        Some(short @ ("bool" | "int" | "float" | "null" | "timestamp")) => short,
+        // Tags go-yaml does not know leave the text as it is.
+        _ => return Ok(Scalar::Text(value.clone())),
+    };
+    let found = untagged(value);
+    let is_date = matches!(found, Scalar::Text(_)) && looks_like_date(value);
+    match (wanted, &found) {
+        ("timestamp", _) if is_date => Ok(found),
+        ("float", Scalar::Number(Number::Int(n))) => {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "go-yaml converts with float64(v)"
+            )]
+            let float = *n as f64;
+            Ok(Scalar::Number(Number::Float(float)))
+        }
+        _ if wanted == found.tag() => Ok(found),
+        _ => Err(format!(
+            "cannot decode !!{} `{}` as a !!{wanted}",
+            found.tag(),
+            value.as_str()
+        )),
+    }
+}
+
+fn binary(value: &Text) -> Result<Scalar, String> {
+    let bytes = base64_decode(value).ok_or("!!binary value contains invalid base64 data")?;
+    // The bytes pass through JSON next, which replaces what is not UTF-8.
+    let mut text = Text::new(String::with_capacity(bytes.len() * 3));
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for _ in chunk.invalid() {
+            text.push('\u{fffd}');
+        }
+    }
+    Ok(Scalar::Text(text))
+}
+
+fn untagged(value: &Text) -> Scalar {
+    match value.as_str() {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Scalar::Bool(true)
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Scalar::Bool(false)
+        }
+        "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
+        ".nan" | ".NaN" | ".NAN" => Scalar::NotFinite("NaN"),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Scalar::NotFinite("+Inf"),
+        "-.inf" | "-.Inf" | "-.INF" => Scalar::NotFinite("-Inf"),
+        text => match text.bytes().next() {
+            Some(b'0'..=b'9' | b'+' | b'-' | b'.') if !looks_like_date(text) => {
+                resolve_number(text).map_or_else(|| Scalar::Text(value.clone()), Scalar::Number)
+            }
+            _ => Scalar::Text(value.clone()),
+        },
+    }
+}
+
+/// `YYYY-…`: the only form that go-yaml tries as a date, and one that is never a number.
+fn looks_like_date(text: &str) -> bool {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    digits == 4 && text.as_bytes().get(4) == Some(&b'-')
+}
