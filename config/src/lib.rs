@@ -4,8 +4,10 @@
 //! field rules, and the checks made while transformers are built. [`validate`] gives the verdict of a given
 //! release with the exact text it would print.
 
+mod config;
 mod decode;
 mod golang;
+mod hash;
 mod kind;
 mod model;
 mod resource;
@@ -16,6 +18,9 @@ mod validate;
 mod verdict;
 mod version;
 
+pub use config::{
+    Config, ConfigError, Entry, KmsBlock, KmsVersion, Match, NamedKey, Provider, Reason,
+};
 pub use resource::GroupResource;
 pub use span::{Lines, Position, Span};
 pub use verdict::{Options, Problem, Stage, Verdict, validate};

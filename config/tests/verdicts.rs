@@ -24,7 +24,10 @@ fn redact(text: &str, file: &[u8]) -> String {
     };
     let mut from = 0;
     while let Some(at) = text[from..].find("\"Secret\":\"").map(|at| from + at + 10) {
-        let end = at + text[at..].find('"').unwrap();
+        let Some(length) = text[at..].find('"') else {
+            break;
+        };
+        let end = at + length;
         if end > at {
             text.replace_range(at..end, "REDACTED");
         }
