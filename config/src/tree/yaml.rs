@@ -52,22 +52,118 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tree, SyntaxError> {
         Some(body) => (body, 3),
         None => (&*text, 0),
     };
-    let (body, stand_in) = hide_marks(body);
-    let mut document = Events::new(&body, offset).document()?;
-    if let Some(stand_in) = stand_in {
-        for node in &mut document.nodes {
-            if node.value.contains(stand_in) {
-                node.value = Text::new(node.value.replace(stand_in, BYTE_ORDER_MARK));
+    if let Some(at) = tag_before_comma(body) {
+        let span = Span::new(at + offset, at + offset + 1);
+        return Err(failure(
+            "did not find expected whitespace or line break".to_owned(),
+            span,
+            false,
+        ));
+    }
+    let mut hidden = Hidden::new(body);
+    let mut document = loop {
+        match Events::new(&hidden.body, offset).document() {
+            Err(error) if hidden.colon(&error, offset) => {}
+            done => break done?,
+        }
+    };
+    hidden.reveal(&mut document);
+    compose(&document)
+}
+
+/// libyaml-safer panics on a tag with a comma after it in a flow collection, so none gets there.
+fn tag_before_comma(body: &[u8]) -> Option<usize> {
+    let mut before = b'\n';
+    let mut rest = body;
+    let mut at = 0;
+    while let [byte, after @ ..] = rest {
+        if *byte == b'!'
+            && matches!(
+                before,
+                b' ' | b'\t' | b'\n' | b'\r' | b'[' | b'{' | b',' | b':'
+            )
+        {
+            let tag = after
+                .iter()
+                .take_while(|b| b.is_ascii_alphanumeric() || b"-_;/?:@&=+$.~*'()%!<>".contains(b))
+                .count();
+            if after.get(tag) == Some(&b',') {
+                return Some(at);
+            }
+        }
+        before = *byte;
+        rest = after;
+        at += 1;
+    }
+    None
+}
+
+/// Characters that libyaml treats otherwise than go-yaml, with stand-ins of the same length that the text does
+/// not use: a byte order mark at the start of a line, which libyaml skips, and a colon within a plain scalar of
+/// a flow collection before one of `,?[]{}`, which libyaml refuses.
+struct Hidden<'t> {
+    body: Cow<'t, [u8]>,
+    mark: Option<char>,
+    colon: Option<char>,
+    colons: usize,
+}
+
+/// Each colon costs another reading.
+const MAX_COLONS: usize = 32;
+
+impl<'t> Hidden<'t> {
+    fn new(body: &'t [u8]) -> Self {
+        let (body, mark) = hide_marks(body);
+        let unused = "^;$~()=+_/"
+            .chars()
+            .find(|c| u8::try_from(*c).is_ok_and(|b| !body.contains(&b)));
+        Self {
+            body,
+            mark,
+            colon: unused,
+            colons: 0,
+        }
+    }
+
+    /// Hides the colon that an error is about, if it is about one.
+    fn colon(&mut self, error: &SyntaxError, offset: usize) -> bool {
+        let Some(stand_in) = self.colon.and_then(|c| u8::try_from(c).ok()) else {
+            return false;
+        };
+        if !error.upstream.ends_with("found unexpected ':'") || self.colons >= MAX_COLONS {
+            return false;
+        }
+        self.colons += 1;
+        match self
+            .body
+            .to_mut()
+            .get_mut(error.span.start.saturating_sub(offset))
+        {
+            Some(byte) if *byte == b':' => {
+                *byte = stand_in;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn reveal(&self, document: &mut Document) {
+        let colon = self.colon.filter(|_| self.colons > 0);
+        for (stand_in, real) in [(self.mark, BYTE_ORDER_MARK), (colon, ":")] {
+            let Some(stand_in) = stand_in else { continue };
+            for node in document
+                .nodes
+                .iter_mut()
+                .filter(|n| n.value.contains(stand_in))
+            {
+                node.value = Text::new(node.value.replace(stand_in, real));
             }
         }
     }
-    compose(&document)
 }
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// libyaml skips a byte order mark at the start of any line, go-yaml takes it as a character. So a private
-/// character of the same length that the text does not use stands in for it.
 fn hide_marks(body: &[u8]) -> (Cow<'_, [u8]>, Option<char>) {
     let has = |c: &str| body.windows(3).any(|w| w == c.as_bytes());
     if !has(BYTE_ORDER_MARK) {
