@@ -3,6 +3,8 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::golang::quote;
+
 /// A resource and its API group, as `schema.ParseGroupResource` splits them: at the first dot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupResource {
@@ -98,10 +100,8 @@ pub(crate) struct Masked {
 
 impl Masked {
     pub(crate) fn upstream(&self) -> String {
-        format!(
-            "resource \"{}\" is masked by earlier rule \"{}\"",
-            self.name, self.by
-        )
+        let (name, by) = (quote(&self.name.to_string()), quote(&self.by.to_string()));
+        format!("resource {name} is masked by earlier rule {by}")
     }
 }
 

@@ -5,7 +5,12 @@
 
 mod compose;
 mod json;
+mod parse;
+mod reader;
 mod resolve;
+mod scan;
+mod scan_marks;
+mod scan_scalar;
 mod yaml;
 
 use core::fmt;
@@ -138,7 +143,7 @@ pub(crate) enum Syntax {
 #[derive(Clone, Debug)]
 pub(crate) struct DuplicateKey {
     /// go-yaml's line of the second value.
-    pub line: u64,
+    pub line: usize,
     /// The key as `%#v` prints it.
     pub shown: String,
     pub first: Span,

@@ -204,7 +204,8 @@ pub(crate) fn load(text: &[u8], options: &Options) -> Loaded {
     let decoded = read(text, options, &wrap);
     let (tree, decoded) = match decoded {
         Ok(done) => done,
-        Err((verdict, tree)) => {
+        Err(refused) => {
+            let (verdict, tree) = *refused;
             return Loaded {
                 verdict,
                 model: None,
@@ -239,7 +240,7 @@ fn read(
     text: &[u8],
     options: &Options,
     wrap: &str,
-) -> Result<(Tree, Decoded), (Verdict, Option<Tree>)> {
+) -> Result<(Tree, Decoded), Box<(Verdict, Option<Tree>)>> {
     let refuse = |exact, problem| Verdict::refused(Stage::Decode, wrap, exact, vec![problem]);
     if let Some(protobuf) = text.strip_prefix(b"k8s\0") {
         // An Unknown message; a file of nothing but the prefix and a newline ends within a tag.
@@ -252,7 +253,7 @@ fn read(
             ours,
             Span::new(0, 4),
         );
-        return Err((refuse(exact, problem), None));
+        return Err(Box::new((refuse(exact, problem), None)));
     }
     let tree = tree::read(text).map_err(|error| {
         let from_json = tree::is_json(text);
@@ -271,20 +272,21 @@ fn read(
         };
         let mut problem = Problem::new("syntax", "", upstream, ours, error.span);
         problem.redacted = error.redacted;
-        (refuse(error.exact, problem), None)
+        Box::new((refuse(error.exact, problem), None))
     })?;
     let kind = match kind::find(&tree.root, options.version) {
         Ok(kind) => kind,
         Err(error) => {
             let mut problem = Problem::new(error.code, "", error.upstream, &error.ours, error.span);
             problem.redacted = error.redacted;
-            return Err((refuse(error.exact, problem), Some(tree)));
+            return Err(Box::new((refuse(error.exact, problem), Some(tree))));
         }
     };
     let form = match kind {
         Kind::Configuration(form) => form,
         Kind::Other { known, shown } => {
-            return Err((other_kind(&tree, known, &shown, options, wrap), Some(tree)));
+            let verdict = other_kind(&tree, known, &shown, options, wrap);
+            return Err(Box::new((verdict, Some(tree))));
         }
     };
     match decode::decode(&tree.root, form) {
@@ -304,7 +306,7 @@ fn read(
                 "a value of the wrong type",
                 fatal.span,
             );
-            Err((refuse(true, problem), Some(tree)))
+            Err(Box::new((refuse(true, problem), Some(tree))))
         }
     }
 }

@@ -59,7 +59,7 @@ fn disagreement(case: &ConfigCase) -> Option<String> {
             }
             let theirs = redact(text, &case.text);
             if !compare.matches(&theirs, ours)
-                || (verdict.exact && *compare == ConfigCompare::Exact && theirs != *ours)
+                || (verdict.exact && *compare != ConfigCompare::SchemeName && theirs != *ours)
             {
                 return Some(format!("\n  upstream {theirs}\n  ours     {ours}"));
             }

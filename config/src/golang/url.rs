@@ -65,7 +65,7 @@ fn parse_before_fragment(raw: &str) -> Result<Url, String> {
     {
         let cut = after.find('/').unwrap_or(after.len());
         let (authority, path) = after.split_at_checked(cut).unwrap_or((after, ""));
-        check_authority(authority)?;
+        check_authority(&scheme, authority)?;
         host = !authority.is_empty();
         rest = path;
     }
@@ -91,11 +91,11 @@ fn split_scheme(raw: &str) -> Result<(&str, &str), String> {
     Ok(("", raw))
 }
 
-fn check_authority(authority: &str) -> Result<(), String> {
+fn check_authority(scheme: &str, authority: &str) -> Result<(), String> {
     let Some((user, host)) = authority.rsplit_once('@') else {
-        return check_host(authority);
+        return check_host(scheme, authority);
     };
-    check_host(host)?;
+    check_host(scheme, host)?;
     let valid = user
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c));
@@ -114,13 +114,20 @@ fn check_authority(authority: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn check_host(host: &str) -> Result<(), String> {
+fn check_host(scheme: &str, host: &str) -> Result<(), String> {
     match host.rfind('[') {
         Some(0) => return check_ip_literal(host),
         Some(_) => return Err("invalid IP-literal".to_owned()),
         None => {}
     }
-    if let Some((_, port)) = host.rsplit_once(':') {
+    // Elsewhere Go still lets several hosts through, as databases write them.
+    let strict = matches!(scheme, "http" | "https");
+    let port = if strict {
+        host.split_once(':')
+    } else {
+        host.rsplit_once(':')
+    };
+    if let Some((_, port)) = port {
         check_port(port)?;
     }
     unescape(host, Part::Host).map(drop)

@@ -55,7 +55,7 @@ pub(super) fn compose(document: &Document) -> Result<Tree, SyntaxError> {
     let root = if document.nodes.is_empty() {
         Node::default()
     } else {
-        composer.node(document.root, 0)?
+        composer.node(0, 0)?
     };
     // These two come from the step after decoding, so they lose against everything above.
     if let Some(error) = composer.bad_key {

@@ -46,7 +46,7 @@ pub(super) fn resolve(tag: Option<&str>, plain: bool, value: &Text) -> Result<Sc
         _ => return Ok(Scalar::Text(value.clone())),
     };
     let found = untagged(value);
-    let is_date = matches!(found, Scalar::Text(_)) && looks_like_date(value);
+    let is_date = is_timestamp(value);
     match (wanted, &found) {
         ("timestamp", _) if is_date => Ok(found),
         ("float", Scalar::Number(Number::Int(n))) => {
@@ -104,4 +104,66 @@ fn untagged(value: &Text) -> Scalar {
 fn looks_like_date(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     digits == 4 && text.as_bytes().get(4) == Some(&b'-')
+}
+
+/// The forms go-yaml takes for a timestamp: a date, a date and a time, or RFC 3339; short months and days pass.
+fn is_timestamp(text: &str) -> bool {
+    if !looks_like_date(text) {
+        return false;
+    }
+    let (date, time) = match text.find(['T', 't', ' ']) {
+        Some(at) => (text.get(..at).unwrap_or(""), text.get(at..)),
+        None => (text, None),
+    };
+    let numbers: Vec<Option<u32>> = date.split('-').map(short_number).collect();
+    let [Some(year), Some(month), Some(day)] = numbers.as_slice() else {
+        return false;
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return false,
+    };
+    if !(1..=days).contains(day) {
+        return false;
+    }
+    match time.and_then(|t| t.split_at_checked(1)) {
+        None => true,
+        Some((" ", clock)) => is_clock(clock),
+        Some((_, rest)) => {
+            if let Some(clock) = rest.strip_suffix('Z') {
+                return is_clock(clock);
+            }
+            let Some(at) = rest.rfind(['+', '-']) else {
+                return false;
+            };
+            let (clock, zone) = rest.split_at_checked(at).unwrap_or((rest, ""));
+            let zone = zone.get(1..).and_then(|z| z.split_once(':'));
+            let in_zone = |part: &str, below| {
+                part.len() == 2 && short_number(part).is_some_and(|n| n < below)
+            };
+            is_clock(clock) && zone.is_some_and(|(h, m)| in_zone(h, 25) && in_zone(m, 60))
+        }
+    }
+}
+
+fn short_number(text: &str) -> Option<u32> {
+    (!text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn is_clock(text: &str) -> bool {
+    let (clock, fraction) = match text.split_once(['.', ',']) {
+        Some((clock, fraction)) => (clock, Some(fraction)),
+        None => (text, None),
+    };
+    let parts: Vec<Option<u32>> = clock
+        .split(':')
+        .map(|p| short_number(p).filter(|_| p.len() <= 2))
+        .collect();
+    matches!(parts.as_slice(), [Some(0..=23), Some(0..=59), Some(0..=59)])
+        && fraction.is_none_or(|f| !f.is_empty() && f.bytes().all(|b| b.is_ascii_digit()))
 }
