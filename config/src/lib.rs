@@ -4,11 +4,13 @@
 //! field rules, and the checks made while transformers are built. [`validate`] gives the verdict of a given
 //! release with the exact text it would print.
 
+mod builtin;
 mod config;
 mod decode;
 mod golang;
 mod hash;
 mod kind;
+mod lint;
 mod model;
 mod resource;
 mod span;
@@ -18,8 +20,13 @@ mod validate;
 mod verdict;
 mod version;
 
+pub use builtin::{ApiResource, Matches, resources, what_matches};
 pub use config::{
     Config, ConfigError, Entry, KmsBlock, KmsVersion, Match, NamedKey, Provider, Reason,
+};
+pub use lint::{
+    Edit, FileFacts, Finding, Fix, LintOptions, Migration, Rule, Safety, Severity, explain, lint,
+    rules,
 };
 pub use resource::GroupResource;
 pub use span::{Lines, Position, Span};

@@ -70,24 +70,14 @@ pub(crate) struct Kms {
     pub cachesize_span: Option<Span>,
     pub timeout: Option<Duration>,
     pub timeout_span: Option<Span>,
-    /// Filled in by defaulting.
-    pub defaulted: Defaulted,
-}
-
-/// Which fields of a KMS block the file does not give.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Defaulted {
-    pub api_version: bool,
-    pub timeout: bool,
+    /// Whether the file leaves `apiVersion` out, so that the block is v1.
+    pub version_defaulted: bool,
 }
 
 impl Kms {
     /// Upstream's order: timeout, then version, then cache size, which looks at the version.
     pub(crate) fn set_defaults(&mut self) {
-        self.defaulted = Defaulted {
-            api_version: self.api_version.text.is_empty(),
-            timeout: self.timeout.is_none(),
-        };
+        self.version_defaulted = self.api_version.text.is_empty();
         self.timeout.get_or_insert(Duration(3_000_000_000));
         if self.api_version.text.is_empty() {
             self.api_version.text = Text::new("v1".to_owned());

@@ -235,12 +235,11 @@ struct Decoded {
     form: Form,
 }
 
+/// A verdict, with the tree if there was one.
+type Refused = (Verdict, Option<Tree>);
+
 /// Everything up to a decoded object; the error is the verdict, with the tree if there was one.
-fn read(
-    text: &[u8],
-    options: &Options,
-    wrap: &str,
-) -> Result<(Tree, Decoded), Box<(Verdict, Option<Tree>)>> {
+fn read(text: &[u8], options: &Options, wrap: &str) -> Result<(Tree, Decoded), Box<Refused>> {
     let refuse = |exact, problem| Verdict::refused(Stage::Decode, wrap, exact, vec![problem]);
     if let Some(protobuf) = text.strip_prefix(b"k8s\0") {
         // An Unknown message; a file of nothing but the prefix and a newline ends within a tag.
@@ -468,7 +467,7 @@ fn build(model: &Model, options: &Options) -> Option<Problem> {
             let span = kms.api_version.span.unwrap_or(kms.key_span);
             let v1 = kms.api_version.text.as_str() == "v1" || !options.version.has_kms_v2();
             if v1 && !options.kmsv1_on() {
-                let ours = if kms.defaulted.api_version {
+                let ours = if kms.version_defaulted {
                     "without apiVersion the block is KMS v1, which is off; write apiVersion: v2"
                 } else {
                     "KMS v1 is off in this release"

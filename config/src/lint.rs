@@ -1,0 +1,257 @@
+//! Advice that kube-apiserver never gives: one rule for each mistake, with its reason, its cure and its source.
+
+mod context;
+mod file;
+mod fix;
+mod identity;
+mod keys;
+mod kms;
+mod kms_socket;
+mod known_keys;
+mod refused;
+mod resources;
+mod suppress;
+
+use core::fmt;
+
+use crate::span::Span;
+use crate::verdict::{Options, load};
+use context::Context;
+
+pub use fix::{Edit, Fix, Safety};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Likely to hurt.
+    Warning,
+    /// Data exposed or lost, or the server will not start.
+    Error,
+}
+
+impl Severity {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One rule; documentation and `explain` are made from it.
+#[non_exhaustive]
+pub struct Rule {
+    /// Such as `K8E001`; never used for another rule.
+    pub code: &'static str,
+    /// A short name for people.
+    pub name: &'static str,
+    /// The usual severity; single findings may be milder.
+    pub severity: Severity,
+    /// What it finds.
+    pub finds: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to do.
+    pub fix: &'static str,
+    /// What kube-apiserver says of it.
+    pub upstream: &'static str,
+    /// Where this is said or seen.
+    pub source: &'static str,
+    pub(crate) check: fn(&Context<'_>, &mut Report),
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rule({} {})", self.code, self.name)
+    }
+}
+
+/// The rule as a page of text.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {} ({})", self.code, self.name, self.severity.name())?;
+        for (heading, text) in [
+            ("What it finds", self.finds),
+            ("Why it matters", self.why),
+            ("Fix", self.fix),
+            ("kube-apiserver says", self.upstream),
+            ("Source", self.source),
+        ] {
+            write!(f, "\n{heading}\n    {text}\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// One finding in one file. It never holds a secret.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The rule.
+    pub code: &'static str,
+    /// The rule's name.
+    pub name: &'static str,
+    /// How bad this one is.
+    pub severity: Severity,
+    /// What was found here.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// Other places that belong to it, each with a few words.
+    pub related: Vec<(Span, String)>,
+    /// kube-apiserver's own text, when it refuses the file for this.
+    pub upstream: Option<String>,
+    /// A change that cures it.
+    pub fix: Option<Fix>,
+}
+
+/// Where a change of providers stands; what a file cannot say by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migration {
+    /// Encryption was just switched on: older objects are still plain text.
+    Encrypting,
+    /// Every object has been rewritten.
+    Done,
+    /// Encryption is being switched off on purpose.
+    Decrypting,
+}
+
+/// What is known of the file besides its text.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct FileFacts {
+    /// Unix permission bits.
+    pub mode: Option<u32>,
+    /// Whether the API server's user owns it.
+    pub owned_by_server: Option<bool>,
+    /// Whether others may write to its directory.
+    pub directory_writable_by_others: Option<bool>,
+    /// Whether it lies in a version-controlled tree, a ConfigMap or a path that pods can read.
+    pub shared: Option<bool>,
+}
+
+/// What the advice depends on besides the file.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct LintOptions {
+    /// The server.
+    pub server: Options,
+    /// Where a change of providers stands, if known.
+    pub migration: Option<Migration>,
+    /// Facts about the file.
+    pub file: FileFacts,
+}
+
+/// Findings while they are collected.
+#[derive(Default)]
+pub(crate) struct Report {
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Adds a finding of the rule's usual severity and gives it back to be completed.
+    pub(crate) fn add(&mut self, rule: &'static Rule, span: Span, message: String) -> &mut Finding {
+        let finding = Finding {
+            code: rule.code,
+            name: rule.name,
+            severity: rule.severity,
+            message,
+            span,
+            related: Vec::new(),
+            upstream: None,
+            fix: None,
+        };
+        self.findings.push(finding);
+        let last = self.findings.len() - 1;
+        #[expect(clippy::indexing_slicing, reason = "it was pushed in the line before")]
+        &mut self.findings[last]
+    }
+}
+
+/// All rules, by code.
+const RULES: &[&Rule] = &[
+    &identity::IDENTITY_FIRST,
+    &identity::IDENTITY_ONLY,
+    &identity::NO_IDENTITY,
+    &identity::IDENTITY_KEPT,
+    &identity::IDENTITY_MIDDLE,
+    &keys::AESCBC_WRITES,
+    &keys::AESGCM_WRITES,
+    &keys::SHORT_AES_KEY,
+    &keys::KEY_REUSED,
+    &keys::KEY_NAME_TWICE,
+    &keys::KEY_NAME_PREFIX,
+    &keys::KNOWN_KEY,
+    &keys::WEAK_KEY,
+    &keys::TEXT_KEY,
+    &keys::LOCAL_KEY_BESIDE_KMS,
+    &kms::KMS_V1,
+    &kms::CACHESIZE_ON_V2,
+    &kms::V1_CACHE_SMALL,
+    &kms::SINGLE_READER,
+    &kms::TIMEOUT,
+    &kms::TIMEOUT_SUM,
+    &kms_socket::SHARED_ENDPOINT,
+    &kms::MANY_BLOCKS,
+    &kms_socket::ABSTRACT_SOCKET,
+    &kms_socket::WORLD_WRITABLE_SOCKET,
+    &resources::MATCHES_NOTHING,
+    &resources::SECRETS_NOT_COVERED,
+    &resources::MASKED,
+    &resources::BUSY_RESOURCES,
+    &kms_socket::ENDPOINT_PATH,
+    &resources::MERGED,
+    &file::MORE_DOCUMENTS,
+    &file::LEGACY_KIND,
+    &kms::MIXED_VERSIONS,
+    &kms::V2_THEN_V1,
+    &file::FILE_MODE,
+    &file::FILE_SHARED,
+    &file::RELEASE,
+    &kms::AUTHORITY,
+    &keys::PLACEHOLDER,
+    &file::AMBIGUOUS_KEY,
+    &refused::REFUSED,
+    &suppress::NO_REASON,
+];
+
+/// All rules, by code.
+#[must_use]
+pub fn rules() -> &'static [&'static Rule] {
+    RULES
+}
+
+/// The rule with a code such as `K8E001`, in any case.
+#[must_use]
+pub fn explain(code: &str) -> Option<&'static Rule> {
+    RULES
+        .iter()
+        .copied()
+        .find(|r| r.code.eq_ignore_ascii_case(code))
+}
+
+/// Judges a file by every rule: the worst findings first, then in file order.
+#[must_use]
+pub fn lint(text: &[u8], options: &LintOptions) -> Vec<Finding> {
+    let loaded = load(text, &options.server);
+    let context = Context::new(text, &loaded, options);
+    let mut report = Report::default();
+    for rule in RULES {
+        (rule.check)(&context, &mut report);
+    }
+    let mut findings = report.findings;
+    suppress::apply(&context.text, &mut findings);
+    for finding in &mut findings {
+        finding.fix = finding
+            .fix
+            .take()
+            .filter(|fix| fix.is_sound(&context.text, options, &context.verdict));
+    }
+    findings.sort_by_key(|f| (core::cmp::Reverse(f.severity), f.span, f.code));
+    findings
+}
