@@ -7,6 +7,7 @@
 mod builtin;
 mod config;
 mod decode;
+mod errors;
 mod golang;
 mod hash;
 mod kind;
@@ -24,6 +25,7 @@ pub use builtin::{ApiResource, Matches, resources, what_matches};
 pub use config::{
     Config, ConfigError, Entry, KmsBlock, KmsVersion, Match, NamedKey, Provider, Reason,
 };
+pub use errors::{ErrorAdvice, error_texts, explain_error};
 pub use lint::{
     Edit, FileFacts, Finding, Fix, LintOptions, Migration, Rule, Safety, Severity, explain, lint,
     rules,
