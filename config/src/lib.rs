@@ -6,6 +6,7 @@
 
 mod builtin;
 mod config;
+mod coverage;
 mod decode;
 mod errors;
 mod golang;
@@ -25,6 +26,7 @@ pub use builtin::{ApiResource, Matches, resources, what_matches};
 pub use config::{
     Config, ConfigError, Entry, KmsBlock, KmsVersion, Match, NamedKey, Provider, Reason,
 };
+pub use coverage::{Coverage, FailureMode, Moment, Outcome, Unreached};
 pub use errors::{ErrorAdvice, error_texts, explain_error};
 pub use lint::{
     Edit, FileFacts, Finding, Fix, LintOptions, Migration, Rule, Safety, Severity, explain, lint,
