@@ -246,12 +246,7 @@ pub fn lint(text: &[u8], options: &LintOptions) -> Vec<Finding> {
     }
     let mut findings = report.findings;
     suppress::apply(&context.text, &mut findings);
-    for finding in &mut findings {
-        finding.fix = finding
-            .fix
-            .take()
-            .filter(|fix| fix.is_sound(&context.text, options, &context.verdict));
-    }
+    fix::keep_sound(&mut findings, &context.text, options, &context.verdict);
     findings.sort_by_key(|f| (core::cmp::Reverse(f.severity), f.span, f.code));
     findings
 }

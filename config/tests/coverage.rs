@@ -77,6 +77,10 @@ fn a_down_kms_fails_what_its_version_makes_it_fail() {
         (Fails, Works, Fails)
     );
     assert_eq!(
+        row("secrets", "cloud", Moment::Reload),
+        (ForThreeMinutes, Works, Fails)
+    );
+    assert_eq!(
         row("secrets", "cloud", Moment::Restart),
         (Fails, Fails, Fails)
     );

@@ -1,6 +1,7 @@
 //! What the rules look at.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
@@ -92,6 +93,10 @@ pub(crate) struct Context<'c> {
     pub entries: &'c [Entry],
     pub keys: Vec<KeyFact<'c>>,
     pub kms: Vec<KmsFact<'c>>,
+    /// The elements of all provider lists, by their place.
+    providers: BTreeMap<Span, &'c Provider>,
+    /// kube-apiserver's texts, by code and place.
+    upstream: BTreeMap<(&'static str, Span), String>,
 }
 
 impl<'c> Context<'c> {
@@ -99,8 +104,10 @@ impl<'c> Context<'c> {
         let entries = loaded.model.as_ref().map_or(&[][..], Model::entries);
         let mut keys = Vec::new();
         let mut kms = Vec::new();
+        let mut providers = BTreeMap::new();
         for (i, entry) in entries.iter().enumerate() {
             for (j, provider) in entry.providers().iter().enumerate() {
+                providers.insert(provider.span, provider);
                 for (kind, list) in locals(provider) {
                     keys.extend(list.list().iter().map(|key| key_fact((i, j), kind, key)));
                 }
@@ -115,7 +122,24 @@ impl<'c> Context<'c> {
             entries,
             keys,
             kms,
+            providers,
+            upstream: loaded
+                .verdict
+                .problems
+                .iter()
+                .map(|p| ((p.code, p.span), p.upstream.clone()))
+                .collect(),
         }
+    }
+
+    /// The provider element at a place.
+    pub(crate) fn provider_at(&self, span: Span) -> Option<&'c Provider> {
+        self.providers.get(&span).copied()
+    }
+
+    /// What kube-apiserver says of a place, if it refuses it for that reason.
+    pub(crate) fn upstream_at(&self, code: &'static str, span: Span) -> Option<String> {
+        self.upstream.get(&(code, span)).cloned()
     }
 
     pub(crate) fn version(&self) -> Version {

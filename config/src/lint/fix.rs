@@ -1,6 +1,6 @@
 //! Changes that cure a finding, as edits of the text.
 
-use super::LintOptions;
+use super::{Finding, LintOptions};
 use crate::span::Span;
 use crate::verdict::{Stage, Verdict, validate};
 
@@ -71,7 +71,7 @@ impl Fix {
     }
 
     /// Whether the changed file gets at least as far with kube-apiserver as the file as it is.
-    pub(crate) fn is_sound(&self, text: &str, options: &LintOptions, before: &Verdict) -> bool {
+    fn is_sound(&self, text: &str, options: &LintOptions, before: &Verdict) -> bool {
         let Some(changed) = self.apply(text) else {
             return false;
         };
@@ -86,6 +86,26 @@ impl Fix {
         };
         let fewer = after.problems.len() <= before.problems.len();
         order(&after) > order(before) || (order(&after) == order(before) && fewer)
+    }
+}
+
+/// How many bytes may be judged again to try changes out, so that a file full of faults ends quickly.
+const TRIAL_BYTES: usize = 4 << 20;
+
+/// Drops every change that does not help. Past the limit findings stand without one; apply some and look again.
+pub(crate) fn keep_sound(
+    findings: &mut [Finding],
+    text: &str,
+    options: &LintOptions,
+    before: &Verdict,
+) {
+    let mut left = TRIAL_BYTES;
+    for finding in findings {
+        finding.fix = finding.fix.take().filter(|fix| {
+            let affordable = left >= text.len();
+            left = left.saturating_sub(text.len().max(1));
+            affordable && fix.is_sound(text, options, before)
+        });
     }
 }
 
@@ -125,7 +145,8 @@ pub(crate) fn block_element_lines(text: &str, element: Span) -> Option<Span> {
 /// The edit that takes a field out, given where its value stands and what its key is.
 pub(crate) fn remove_field(text: &str, key: &str, value: Span) -> Option<Edit> {
     let before = text.get(..value.start)?;
-    let mut start = before.rfind(key)?;
+    let line = line_start(text, value.start);
+    let mut start = line + text.get(line..value.start)?.rfind(key)?;
     let mut end = value.end;
     // Nothing but the colon, quotes and blanks may stand between the two.
     let between = text.get(start + key.len()..value.start)?;

@@ -1,5 +1,7 @@
 //! `identity`: where it stands decides whether anything is encrypted.
 
+use std::collections::BTreeSet;
+
 use super::context::is_identity;
 use super::fix::{Edit, Fix, Safety, block_element_lines};
 use super::{Migration, Rule, Severity};
@@ -102,19 +104,18 @@ pub(crate) static IDENTITY_ONLY: Rule = Rule {
     source: "kubernetes.io, Encrypting Confidential Data at Rest: table of providers",
     check: |c, report| {
         let secrets = GroupResource::parse("secrets");
-        let secrets_taken_by = c.taken_by(&secrets);
+        let takers: BTreeSet<usize> = c.taken_by(&secrets).into_iter().collect();
+        let encrypted = takers
+            .iter()
+            .filter_map(|i| c.entries.get(*i))
+            .any(encrypts);
         for (i, entry) in c.entries.iter().enumerate() {
             if entry.providers().is_empty() || !entry.providers().iter().all(is_identity) {
                 continue;
             }
-            let merged_with_encryption = secrets_taken_by
-                .iter()
-                .filter_map(|taken| c.entries.get(*taken))
-                .any(|e| e.providers().first().is_some_and(|p| !is_identity(p)));
             for (name, span) in c.names(entry) {
-                let takes_secrets =
-                    secrets_taken_by.contains(&i) && (name == secrets || name.is_wildcard());
-                if takes_secrets && !merged_with_encryption {
+                let takes_secrets = takers.contains(&i) && (name == secrets || name.is_wildcard());
+                if takes_secrets && !encrypted {
                     report.add(
                         &IDENTITY_ONLY,
                         span,

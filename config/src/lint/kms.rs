@@ -58,8 +58,7 @@ pub(crate) static KMS_V1: Rule = Rule {
             };
             let finding = report.add(&KMS_V1, span, message.to_owned());
             finding.fix = fix;
-            let refused = c.verdict.problems.iter().find(|p| p.code == "kms-v1-gate");
-            finding.upstream = refused.map(|p| p.upstream.clone());
+            finding.upstream = c.upstream_at("kms-v1-gate", span);
             let off = c.version() >= Version::new(29) && c.options.server.kmsv1 != Some(true);
             if !off {
                 finding.severity = Severity::Warning;
@@ -87,12 +86,7 @@ pub(crate) static CACHESIZE_ON_V2: Rule = Rule {
                 continue;
             };
             let edit = remove_field(&c.text, "cachesize", span);
-            let refused = c
-                .verdict
-                .problems
-                .iter()
-                .find(|p| p.code == "kms-cachesize-v2" && p.span == span);
-            let upstream = refused.map(|p| p.upstream.clone());
+            let upstream = c.upstream_at("kms-cachesize-v2", span);
             let finding = report.add(
                 &CACHESIZE_ON_V2,
                 span,

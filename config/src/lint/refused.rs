@@ -85,11 +85,7 @@ fn cure(c: &Context<'_>, problem: &Problem) -> Option<Fix> {
             "v2",
         )),
         "provider-several" => {
-            let provider = c
-                .entries
-                .iter()
-                .flat_map(|e| e.providers())
-                .find(|p| p.span == problem.span)?;
+            let provider = c.provider_at(problem.span)?;
             split(text, provider)
         }
         _ => None,

@@ -6,7 +6,6 @@ use super::context::is_identity;
 use super::fix::{Fix, Safety};
 use super::{Rule, Severity};
 use crate::builtin::{Matches, what_matches};
-use crate::golang::has_capital;
 use crate::resource::GroupResource;
 use crate::span::Span;
 
@@ -29,12 +28,17 @@ pub(crate) static MATCHES_NOTHING: Rule = Rule {
     upstream: "Nothing: any name without capitals is accepted.",
     source: "k8s.io/apiserver, validation_encryption.go: names are not looked up",
     check: |c, report| {
+        // The same name costs once.
+        let mut judged: BTreeMap<&str, Matches> = BTreeMap::new();
         for entry in c.entries {
             for leaf in entry.names() {
                 let name = leaf.text.as_str();
                 let span = leaf.span.unwrap_or(entry.span);
                 let lower = name.to_lowercase();
-                let (meant, mut severity, message) = match what_matches(name, c.version()) {
+                let matches = judged
+                    .entry(name)
+                    .or_insert_with(|| what_matches(name, c.version()));
+                let (meant, severity, message) = match matches {
                     Matches::BuiltIn | Matches::Custom => continue,
                     Matches::OtherRelease(found) => {
                         let range = match found.until {
@@ -44,22 +48,15 @@ pub(crate) static MATCHES_NOTHING: Rule = Rule {
                         let message = format!("{name} exists {range}, not in {}", c.version());
                         (None, Severity::Warning, message)
                     }
-                    Matches::Nothing(Some(meant)) => (
-                        Some(meant.clone()),
-                        Severity::Error,
-                        format!("{name} matches nothing; did you mean {meant}?"),
-                    ),
-                    Matches::Nothing(None) => (
-                        None,
-                        Severity::Warning,
-                        format!("{name:?} matches no built-in resource"),
-                    ),
+                    Matches::Nothing(Some(meant)) => {
+                        let message = format!("{name} matches nothing; did you mean {meant}?");
+                        (Some(meant.clone()), Severity::Error, message)
+                    }
+                    Matches::Nothing(None) => {
+                        let message = format!("{name:?} matches no built-in resource");
+                        (None, Severity::Warning, message)
+                    }
                 };
-                if has_capital(name)
-                    && !matches!(what_matches(&lower, c.version()), Matches::BuiltIn)
-                {
-                    severity = severity.max(Severity::Warning);
-                }
                 let fix = meant.filter(|_| leaf.span.is_some()).map(|meant| {
                     let safety = if meant == lower {
                         Safety::Safe

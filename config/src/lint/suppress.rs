@@ -1,5 +1,7 @@
 //! Silencing a finding in the file: `# k8senc: allow K8E007 rotated by cron`.
 
+use std::collections::BTreeSet;
+
 use super::{Finding, Report, Rule, Severity};
 use crate::lint::context::Context;
 use crate::span::{Lines, Span};
@@ -50,14 +52,14 @@ pub(super) fn apply(text: &str, findings: &mut Vec<Finding>) {
         return;
     }
     let lines = Lines::new(text);
+    let silenced: BTreeSet<(usize, String)> = allowed
+        .iter()
+        .filter(|a| !a.reason.is_empty())
+        .flat_map(|a| [a.line, a.line + 1].map(|line| (line, a.code.to_ascii_uppercase())))
+        .collect();
     findings.retain(|finding| {
         let line = lines.position(finding.span.start).line;
-        !allowed.iter().any(|a| {
-            !a.reason.is_empty()
-                && a.code.eq_ignore_ascii_case(finding.code)
-                && finding.code != REFUSED_CODE
-                && (a.line == line || a.line + 1 == line)
-        })
+        finding.code == REFUSED_CODE || !silenced.contains(&(line, finding.code.to_owned()))
     });
 }
 
