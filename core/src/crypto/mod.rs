@@ -1,0 +1,78 @@
+//! One small trait per primitive, and the portable backend that is always there and is the reference for all others.
+
+use alloc::boxed::Box;
+
+mod portable;
+
+pub use portable::{PORTABLE, RustCrypto};
+
+/// The tag does not fit. Carries nothing: why it failed is not for the outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
+/// Makes keyed ciphers. Which backend it is changes speed and nothing else.
+pub trait Backend: Send + Sync {
+    /// For humans: `portable`, `aws-lc-rs`, ...
+    fn name(&self) -> &'static str;
+    /// AES-GCM with a key of 16, 24 or 32 bytes; `None` for any other length.
+    fn gcm(&self, key: &[u8]) -> Option<Box<dyn Gcm>>;
+    /// AES-CBC with a key of 16, 24 or 32 bytes; `None` for any other length.
+    fn cbc(&self, key: &[u8]) -> Option<Box<dyn Cbc>>;
+    /// XSalsa20-Poly1305.
+    fn secretbox(&self, key: &[u8; 32]) -> Box<dyn Secretbox>;
+    /// HKDF-Expand with SHA-256 under a seed that is used many times.
+    fn expander(&self, seed: &[u8]) -> Box<dyn Expander>;
+    /// Opens one message under a key used for nothing else.
+    fn gcm256_open_once(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        aad: &[u8],
+        buf: &mut [u8],
+        tag: &[u8; 16],
+    ) -> Result<(), Refused>;
+    /// Seals one message under a key used for nothing else; the tag is returned.
+    fn gcm256_seal_once(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        aad: &[u8],
+        buf: &mut [u8],
+    ) -> [u8; 16];
+}
+
+/// AES-GCM with a 12-byte nonce and a 16-byte tag, in place.
+pub trait Gcm: Send + Sync {
+    /// Decrypts `buf`. When refused, what `buf` holds means nothing and must not be used.
+    fn open(
+        &self,
+        nonce: &[u8; 12],
+        aad: &[u8],
+        buf: &mut [u8],
+        tag: &[u8; 16],
+    ) -> Result<(), Refused>;
+    /// Encrypts `buf` and returns the tag.
+    fn seal(&self, nonce: &[u8; 12], aad: &[u8], buf: &mut [u8]) -> [u8; 16];
+}
+
+/// AES-CBC over whole blocks, in place, no padding. A tail shorter than a block is left as it is.
+pub trait Cbc: Send + Sync {
+    /// Decrypts `buf`.
+    fn decrypt(&self, iv: &[u8; 16], buf: &mut [u8]);
+    /// Encrypts `buf`.
+    fn encrypt(&self, iv: &[u8; 16], buf: &mut [u8]);
+}
+
+/// NaCl secretbox, in place, tag apart.
+pub trait Secretbox: Send + Sync {
+    /// Decrypts `buf`. When refused, what `buf` holds means nothing and must not be used.
+    fn open(&self, nonce: &[u8; 24], buf: &mut [u8], tag: &[u8; 16]) -> Result<(), Refused>;
+    /// Encrypts `buf` and returns the tag.
+    fn seal(&self, nonce: &[u8; 24], buf: &mut [u8]) -> [u8; 16];
+}
+
+/// `HMAC-SHA256(seed, info ‖ 01)`: HKDF-Expand for one block, as KMS v2 derives a key per value.
+pub trait Expander: Send + Sync {
+    /// Fills `key`, which the caller wipes.
+    fn derive(&self, info: &[u8; 32], key: &mut [u8; 32]);
+}

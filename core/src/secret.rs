@@ -1,0 +1,104 @@
+//! Secrets as types of their own: wiped on drop, not `Clone`, and `Debug` says only their size.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// A key, DEK, seed or KEK of any length.
+pub struct SecretBytes(Zeroizing<Box<[u8]>>);
+
+impl SecretBytes {
+    /// Takes over `bytes`. Spare capacity is wiped, not leaked to the allocator.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        let mut bytes = Zeroizing::new(bytes);
+        if bytes.len() == bytes.capacity() {
+            return Self(Zeroizing::new(
+                core::mem::take(&mut *bytes).into_boxed_slice(),
+            ));
+        }
+        Self::from_slice(&bytes)
+    }
+
+    /// Copies `bytes`; the caller's copy stays the caller's to wipe.
+    pub fn from_slice(bytes: &[u8]) -> Self {
+        Self(Zeroizing::new(Box::from(bytes)))
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True if there is not one byte.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bytes, by a call that stands out.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretBytes({} bytes, redacted)", self.len())
+    }
+}
+
+/// What a stored value held. Also serves as scratch space that is filled again and again.
+#[derive(Default)]
+pub struct Plaintext(Zeroizing<Vec<u8>>);
+
+impl Plaintext {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True if there is not one byte.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The plaintext, by a call that stands out. The audit has no call to it.
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Looks at the plaintext and keeps only a verdict of it, which cannot borrow from it.
+    pub fn judge<T: 'static>(&self, verdict: impl FnOnce(&[u8]) -> T) -> T {
+        verdict(&self.0)
+    }
+
+    /// Replaces the content. Memory that is outgrown is wiped before it is given back.
+    pub(crate) fn fill(&mut self, bytes: &[u8]) -> &mut [u8] {
+        if self.0.capacity() < bytes.len() {
+            self.0.zeroize();
+            self.0 = Zeroizing::new(Vec::with_capacity(bytes.len()));
+        }
+        self.0.clear();
+        self.0.extend_from_slice(bytes);
+        &mut self.0
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+
+    pub(crate) fn wipe(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plaintext({} bytes, redacted)", self.len())
+    }
+}

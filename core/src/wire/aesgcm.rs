@@ -1,0 +1,56 @@
+//! `aesgcm` values: what follows `k8s:enc:aesgcm:v1:<key name>:`. Also the body of KMS v1 and of KMS v2 in key form.
+//!
+//! ```text
+//! nonce (12) | ciphertext (n) | tag (16)        associated data: the etcd key
+//! ```
+
+use alloc::vec::Vec;
+
+use crate::{Error, crypto::Gcm, secret::Plaintext};
+
+const NONCE: usize = 12;
+/// Random bytes a write draws: the nonce.
+pub const RANDOM_LEN: usize = NONCE;
+
+/// Nonce, ciphertext, tag.
+type Parts<'a> = (&'a [u8; NONCE], &'a [u8], &'a [u8; 16]);
+
+/// The parts of a body. Only the nonce is measured, as upstream does: what is shorter than the tag fails as
+/// [`Error::Authentication`], not as [`Error::StoredTooShort`].
+pub(crate) fn split(body: &[u8]) -> Result<Parts<'_>, Error> {
+    let (nonce, rest) = body.split_first_chunk().ok_or(Error::StoredTooShort {
+        need: NONCE,
+        got: body.len(),
+    })?;
+    let (ciphertext, tag) = rest
+        .split_last_chunk()
+        .ok_or(Error::Authentication { secretbox: false })?;
+    Ok((nonce, ciphertext, tag))
+}
+
+/// Reads into `plain`.
+///
+/// # Errors
+/// [`Error::StoredTooShort`] without a whole nonce, [`Error::Authentication`] for everything else.
+pub fn open(cipher: &dyn Gcm, body: &[u8], aad: &[u8], plain: &mut Plaintext) -> Result<(), Error> {
+    let (nonce, ciphertext, tag) = split(body)?;
+    cipher
+        .open(nonce, aad, plain.fill(ciphertext), tag)
+        .map_err(|_| {
+            plain.wipe();
+            Error::Authentication { secretbox: false }
+        })
+}
+
+/// Appends the body to `out`.
+pub fn seal(cipher: &dyn Gcm, plain: &[u8], aad: &[u8], nonce: &[u8; NONCE], out: &mut Vec<u8>) {
+    // Reserved at once: growing would leave plaintext behind in freed memory.
+    out.reserve_exact(NONCE.saturating_add(plain.len()).saturating_add(16));
+    out.extend_from_slice(nonce);
+    let start = out.len();
+    out.extend_from_slice(plain);
+    if let Some(buf) = out.get_mut(start..) {
+        let tag = cipher.seal(nonce, aad, buf);
+        out.extend_from_slice(&tag);
+    }
+}

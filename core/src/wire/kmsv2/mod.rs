@@ -1,0 +1,150 @@
+//! KMS v2 values: what follows `k8s:enc:kms:v2:<provider>:` is one protobuf message, `v2.EncryptedObject`.
+//!
+//! ```text
+//! field  tag  what
+//! 1      0a   encrypted data: an aesgcm body (key form), or info (32) | aesgcm body (seed form)
+//! 2      12   key_id
+//! 3      1a   encrypted DEK source, what the plugin's Encrypt answered
+//! 4      22   annotation: { 1: key, 2: value }, repeated
+//! 5      28   source type: 0 key (absent), 1 seed
+//! ```
+
+mod annotations;
+mod message;
+
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+
+pub use message::EncryptedObject;
+use zeroize::Zeroizing;
+
+use super::aesgcm;
+use crate::{
+    Error,
+    crypto::{Backend, Expander},
+    secret::Plaintext,
+};
+
+/// Bytes of key_id and of encrypted DEK source that kube-apiserver takes at most, each.
+pub const MAX_SIZE: usize = 1024;
+/// Bytes of annotation keys and values that kube-apiserver takes at most, together.
+pub const MAX_ANNOTATIONS: usize = 32 * 1024;
+/// Random bytes a write in seed form draws: info (32), then nonce (12).
+pub const SEED_RANDOM_LEN: usize = 44;
+/// Random bytes a write in key form draws: the first 4 bytes of the nonce; a counter follows.
+pub const KEY_RANDOM_LEN: usize = 4;
+
+/// What the plugin's plaintext is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SourceType {
+    /// `AES_GCM_KEY`: the key of the data.
+    Key,
+    /// `HKDF_SHA256_XNONCE_AES_GCM_SEED`: a key per value is derived from it.
+    Seed,
+}
+
+/// kube-apiserver's checks of what a plugin's Encrypt answers and of what it reads from etcd, in its order.
+///
+/// # Errors
+/// [`Error::KmsV2DekSourceSize`], [`Error::KmsV2KeyIdSize`], [`Error::KmsV2Annotations`].
+pub fn check(
+    encrypted_dek_source: &[u8],
+    key_id: &str,
+    annotations: &BTreeMap<String, Vec<u8>>,
+) -> Result<(), Error> {
+    if !(1..=MAX_SIZE).contains(&encrypted_dek_source.len()) {
+        return Err(Error::KmsV2DekSourceSize {
+            got: encrypted_dek_source.len(),
+        });
+    }
+    check_key_id(key_id)?;
+    annotations::check(annotations)
+}
+
+/// kube-apiserver's check of a key_id, from Status too.
+///
+/// # Errors
+/// [`Error::KmsV2KeyIdSize`].
+pub fn check_key_id(key_id: &str) -> Result<(), Error> {
+    if (1..=MAX_SIZE).contains(&key_id.len()) {
+        Ok(())
+    } else {
+        Err(Error::KmsV2KeyIdSize { got: key_id.len() })
+    }
+}
+
+/// Reads encrypted data in seed form into `plain`.
+///
+/// # Errors
+/// [`Error::AadEmpty`] (kube-apiserver panics), [`Error::StoredTooShort`], [`Error::Authentication`].
+pub fn open_seed(
+    backend: &dyn Backend,
+    seed: &dyn Expander,
+    data: &[u8],
+    aad: &[u8],
+    plain: &mut Plaintext,
+) -> Result<(), Error> {
+    let (info, body) = data.split_first_chunk().ok_or(Error::StoredTooShort {
+        need: 32,
+        got: data.len(),
+    })?;
+    if aad.is_empty() {
+        return Err(Error::AadEmpty);
+    }
+    let (nonce, ciphertext, tag) = aesgcm::split(body)?;
+    let mut key = Zeroizing::new([0u8; 32]);
+    seed.derive(info, &mut key);
+    backend
+        .gcm256_open_once(&key, nonce, aad, plain.fill(ciphertext), tag)
+        .map_err(|_| {
+            plain.wipe();
+            Error::Authentication { secretbox: false }
+        })
+}
+
+/// Encrypted data in seed form.
+///
+/// # Errors
+/// [`Error::AadEmpty`].
+pub fn seal_seed(
+    backend: &dyn Backend,
+    seed: &dyn Expander,
+    plain: &[u8],
+    aad: &[u8],
+    random: &[u8; SEED_RANDOM_LEN],
+) -> Result<Vec<u8>, Error> {
+    let (Some((info, rest)), false) = (random.split_first_chunk::<32>(), aad.is_empty()) else {
+        return Err(Error::AadEmpty);
+    };
+    let Some(nonce) = rest.first_chunk::<12>() else {
+        return Err(Error::AadEmpty);
+    };
+    let mut key = Zeroizing::new([0u8; 32]);
+    seed.derive(info, &mut key);
+    let mut out = Vec::with_capacity(plain.len().saturating_add(60));
+    out.extend_from_slice(random);
+    out.extend_from_slice(plain);
+    if let Some(buf) = out.get_mut(SEED_RANDOM_LEN..) {
+        let tag = backend.gcm256_seal_once(&key, nonce, aad, buf);
+        out.extend_from_slice(&tag);
+    }
+    Ok(out)
+}
+
+/// Where the counter of a new DEK starts; the first nonce holds one more.
+pub const COUNTER_START: u64 = 1_000_000_000;
+
+/// The nonce of the next write in key form: 4 random bytes, then the counter, little-endian. Counts up `counter` first.
+///
+/// # Errors
+/// [`Error::CounterOverflow`] once the counter has been round; kube-apiserver ends its process there.
+pub fn next_nonce(counter: &mut u64, random: &[u8; KEY_RANDOM_LEN]) -> Result<[u8; 12], Error> {
+    *counter = counter.wrapping_add(1);
+    if *counter <= COUNTER_START {
+        return Err(Error::CounterOverflow);
+    }
+    let mut nonce = [0; 12];
+    let (head, tail) = nonce.split_at_mut(KEY_RANDOM_LEN);
+    head.copy_from_slice(random);
+    tail.copy_from_slice(&counter.to_le_bytes());
+    Ok(nonce)
+}
