@@ -137,6 +137,11 @@ impl DekTable {
             .insert(request.table_key(), Entry::Refused(reason));
     }
 
+    /// Takes an answer back, so that the KMS is asked again: a refusal may have been its outage.
+    pub fn forget(&mut self, request: &DekRequest) {
+        self.entries.remove(&request.table_key());
+    }
+
     /// Whether an answer to `request`, good or bad, is there.
     pub fn contains(&self, request: &DekRequest) -> bool {
         self.entries.contains_key(&request.table_key())
