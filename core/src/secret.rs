@@ -77,15 +77,22 @@ impl Plaintext {
         verdict(&self.0)
     }
 
-    /// Replaces the content. Memory that is outgrown is wiped before it is given back.
-    pub(crate) fn fill(&mut self, bytes: &[u8]) -> &mut [u8] {
-        if self.0.capacity() < bytes.len() {
+    /// Room for `len` bytes to be written over; what stands there is left from before. Memory that is outgrown is wiped
+    /// before it is given back.
+    pub(crate) fn sized(&mut self, len: usize) -> &mut [u8] {
+        if self.0.capacity() < len {
             self.0.zeroize();
-            self.0 = Zeroizing::new(Vec::with_capacity(bytes.len()));
+            self.0 = Zeroizing::new(Vec::with_capacity(len));
         }
-        self.0.clear();
-        self.0.extend_from_slice(bytes);
+        self.0.resize(len, 0);
         &mut self.0
+    }
+
+    /// Replaces the content.
+    pub(crate) fn fill(&mut self, bytes: &[u8]) -> &mut [u8] {
+        let buf = self.sized(bytes.len());
+        buf.copy_from_slice(bytes);
+        buf
     }
 
     pub(crate) fn truncate(&mut self, len: usize) {

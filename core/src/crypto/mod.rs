@@ -28,8 +28,9 @@ pub trait Backend: Send + Sync {
         key: &[u8; 32],
         nonce: &[u8; 12],
         aad: &[u8],
-        buf: &mut [u8],
+        ciphertext: &[u8],
         tag: &[u8; 16],
+        plain: &mut [u8],
     ) -> Result<(), Refused>;
     /// Seals one message under a key used for nothing else; the tag is returned.
     fn gcm256_seal_once(
@@ -41,15 +42,16 @@ pub trait Backend: Send + Sync {
     ) -> [u8; 16];
 }
 
-/// AES-GCM with a 12-byte nonce and a 16-byte tag, in place.
+/// AES-GCM with a 12-byte nonce and a 16-byte tag.
 pub trait Gcm: Send + Sync {
     /// Decrypts `buf`. When refused, what `buf` holds means nothing and must not be used.
     fn open(
         &self,
         nonce: &[u8; 12],
         aad: &[u8],
-        buf: &mut [u8],
+        ciphertext: &[u8],
         tag: &[u8; 16],
+        plain: &mut [u8],
     ) -> Result<(), Refused>;
     /// Encrypts `buf` and returns the tag.
     fn seal(&self, nonce: &[u8; 12], aad: &[u8], buf: &mut [u8]) -> [u8; 16];
@@ -63,10 +65,16 @@ pub trait Cbc: Send + Sync {
     fn encrypt(&self, iv: &[u8; 16], buf: &mut [u8]);
 }
 
-/// NaCl secretbox, in place, tag apart.
+/// NaCl secretbox, tag apart.
 pub trait Secretbox: Send + Sync {
-    /// Decrypts `buf`. When refused, what `buf` holds means nothing and must not be used.
-    fn open(&self, nonce: &[u8; 24], buf: &mut [u8], tag: &[u8; 16]) -> Result<(), Refused>;
+    /// As [`Gcm::open`], without associated data.
+    fn open(
+        &self,
+        nonce: &[u8; 24],
+        ciphertext: &[u8],
+        tag: &[u8; 16],
+        plain: &mut [u8],
+    ) -> Result<(), Refused>;
     /// Encrypts `buf` and returns the tag.
     fn seal(&self, nonce: &[u8; 24], buf: &mut [u8]) -> [u8; 16];
 }

@@ -61,10 +61,11 @@ impl Backend for RustCrypto {
         key: &[u8; 32],
         nonce: &[u8; 12],
         aad: &[u8],
-        buf: &mut [u8],
+        ciphertext: &[u8],
         tag: &[u8; 16],
+        plain: &mut [u8],
     ) -> Result<(), Refused> {
-        GcmOf(AesGcm::<Aes256, U12>::new(key.into())).open(nonce, aad, buf, tag)
+        GcmOf(AesGcm::<Aes256, U12>::new(key.into())).open(nonce, aad, ciphertext, tag, plain)
     }
 
     fn gcm256_seal_once(
@@ -88,11 +89,16 @@ where
         &self,
         nonce: &[u8; 12],
         aad: &[u8],
-        buf: &mut [u8],
+        ciphertext: &[u8],
         tag: &[u8; 16],
+        plain: &mut [u8],
     ) -> Result<(), Refused> {
+        if plain.len() != ciphertext.len() {
+            return Err(Refused);
+        }
+        plain.copy_from_slice(ciphertext);
         self.0
-            .decrypt_inout_detached(nonce.into(), aad, buf.into(), tag.into())
+            .decrypt_inout_detached(nonce.into(), aad, plain.into(), tag.into())
             .map_err(|_| Refused)
     }
 
@@ -140,13 +146,20 @@ impl XSalsa20Poly1305 {
 }
 
 impl Secretbox for XSalsa20Poly1305 {
-    fn open(&self, nonce: &[u8; 24], buf: &mut [u8], tag: &[u8; 16]) -> Result<(), Refused> {
+    fn open(
+        &self,
+        nonce: &[u8; 24],
+        ciphertext: &[u8],
+        tag: &[u8; 16],
+        plain: &mut [u8],
+    ) -> Result<(), Refused> {
         let (mut stream, mac) = self.start(nonce);
-        let ours: [u8; 16] = mac.compute_unpadded(buf).into();
-        if !bool::from(ours.ct_eq(tag)) {
+        let ours: [u8; 16] = mac.compute_unpadded(ciphertext).into();
+        if plain.len() != ciphertext.len() || !bool::from(ours.ct_eq(tag)) {
             return Err(Refused);
         }
-        stream.apply_keystream(buf);
+        plain.copy_from_slice(ciphertext);
+        stream.apply_keystream(plain);
         Ok(())
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn split(body: &[u8]) -> Result<Parts<'_>, Error> {
 pub fn open(cipher: &dyn Gcm, body: &[u8], aad: &[u8], plain: &mut Plaintext) -> Result<(), Error> {
     let (nonce, ciphertext, tag) = split(body)?;
     cipher
-        .open(nonce, aad, plain.fill(ciphertext), tag)
+        .open(nonce, aad, ciphertext, tag, plain.sized(ciphertext.len()))
         .map_err(|_| {
             plain.wipe();
             Error::Authentication { secretbox: false }

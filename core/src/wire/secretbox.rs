@@ -29,7 +29,7 @@ pub fn open(cipher: &dyn Secretbox, body: &[u8], plain: &mut Plaintext) -> Resul
         return Err(short);
     };
     cipher
-        .open(nonce, plain.fill(ciphertext), tag)
+        .open(nonce, ciphertext, tag, plain.sized(ciphertext.len()))
         .map_err(|_| {
             plain.wipe();
             Error::Authentication { secretbox: true }

@@ -94,7 +94,14 @@ pub fn open_seed(
     let mut key = Zeroizing::new([0u8; 32]);
     seed.derive(info, &mut key);
     backend
-        .gcm256_open_once(&key, nonce, aad, plain.fill(ciphertext), tag)
+        .gcm256_open_once(
+            &key,
+            nonce,
+            aad,
+            ciphertext,
+            tag,
+            plain.sized(ciphertext.len()),
+        )
         .map_err(|_| {
             plain.wipe();
             Error::Authentication { secretbox: false }
