@@ -3,12 +3,12 @@
 mod base64;
 mod duration;
 mod number;
-mod printable;
 mod text;
 mod url;
 
 pub(crate) use base64::decode as base64_decode;
 pub(crate) use duration::Duration;
+pub(crate) use k8senc::text::quote;
 pub(crate) use number::{Number, json_float, json_int32, key_float, resolve_number};
-pub(crate) use text::{fold_equal, has_capital, json_string, quote, quote_byte};
+pub(crate) use text::{fold_equal, has_capital, json_string, quote_byte};
 pub(crate) use url::parse as parse_url;

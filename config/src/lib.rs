@@ -5,6 +5,7 @@
 //! release with the exact text it would print.
 
 mod builtin;
+mod chain;
 mod config;
 mod coverage;
 mod decode;

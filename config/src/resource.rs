@@ -105,10 +105,11 @@ impl Masked {
     }
 }
 
-/// The rules seen so far while the entries are built in file order.
+/// The wildcards seen so far while the entries are built in file order; exact names mask nothing.
 #[derive(Default)]
 pub(crate) struct Rules {
-    seen: BTreeMap<GroupResource, usize>,
+    /// Group to the entry that has its wildcard; `*` is the group of `*.*`.
+    wildcards: BTreeMap<String, usize>,
 }
 
 impl Rules {
@@ -120,18 +121,25 @@ impl Rules {
     ) -> Result<(), Masked> {
         for (index, name) in names.enumerate() {
             let name = GroupResource::parse(name);
-            for by in [name.any_in_group(), GroupResource::any()] {
-                if let Some(by_entry) = self.seen.get(&by) {
-                    return Err(Masked {
-                        entry,
-                        index,
-                        name,
-                        by_entry: *by_entry,
-                        by,
-                    });
-                }
+            let masking = [name.group.as_str(), "*"]
+                .into_iter()
+                .find_map(|group| Some((group.to_owned(), *self.wildcards.get(group)?)));
+            if let Some((group, by_entry)) = masking {
+                let by = GroupResource {
+                    group,
+                    resource: "*".to_owned(),
+                };
+                return Err(Masked {
+                    entry,
+                    index,
+                    name,
+                    by,
+                    by_entry,
+                });
             }
-            self.seen.entry(name).or_insert(entry);
+            if name.is_wildcard() {
+                self.wildcards.insert(name.group, entry);
+            }
         }
         Ok(())
     }

@@ -2,26 +2,20 @@
 
 /// The word that `typed` was most likely meant to be, if one is near enough.
 pub(crate) fn closest<'w>(typed: &str, words: &[&'w str]) -> Option<&'w str> {
-    let limit = (typed.chars().count() / 3).clamp(1, 3);
+    let length = typed.chars().count();
+    let limit = (length / 3).clamp(1, 3);
+    let typed: Vec<char> = typed.to_lowercase().chars().collect();
     words
         .iter()
-        .map(|word| {
-            (
-                distance(&typed.to_lowercase(), &word.to_lowercase(), limit),
-                *word,
-            )
-        })
+        .filter(|word| word.len().abs_diff(length) <= limit)
+        .map(|word| (distance(&word.to_lowercase(), &typed, limit), *word))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, word)| word)
 }
 
 /// Edits between two words; anything above `limit` may be told as `limit + 1`.
-fn distance(a: &str, b: &str, limit: usize) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    if a.chars().count().abs_diff(b.len()) > limit {
-        return limit + 1;
-    }
+fn distance(a: &str, b: &[char], limit: usize) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {
         let mut diagonal = i;
@@ -29,6 +23,7 @@ fn distance(a: &str, b: &str, limit: usize) -> usize {
         if let Some(first) = row.first_mut() {
             *first = left;
         }
+        let mut least = left;
         for (to, cell) in b.iter().zip(row.iter_mut().skip(1)) {
             let cost = (diagonal + usize::from(from != *to))
                 .min(left + 1)
@@ -36,6 +31,10 @@ fn distance(a: &str, b: &str, limit: usize) -> usize {
             diagonal = *cell;
             *cell = cost;
             left = cost;
+            least = least.min(cost);
+        }
+        if least > limit {
+            return least;
         }
     }
     row.last().copied().unwrap_or(limit + 1)

@@ -1,66 +1,8 @@
-//! `%q`, JSON strings, case tests: strings as Go prints and compares them.
+//! JSON strings and case tests: strings as Go prints and compares them.
 
 use core::fmt::Write as _;
 
-use super::printable::NOT_PRINTABLE;
-
-fn is_print(c: char) -> bool {
-    let code = u32::from(c);
-    if code < 0x80 {
-        return (0x20..0x7f).contains(&code);
-    }
-    NOT_PRINTABLE
-        .binary_search_by(|&(first, last)| {
-            if last < code {
-                core::cmp::Ordering::Less
-            } else if first > code {
-                core::cmp::Ordering::Greater
-            } else {
-                core::cmp::Ordering::Equal
-            }
-        })
-        .is_err()
-}
-
-fn push_escaped(out: &mut String, c: char, quote: char) {
-    match c {
-        '\\' => out.push_str("\\\\"),
-        '\u{7}' => out.push_str("\\a"),
-        '\u{8}' => out.push_str("\\b"),
-        '\u{c}' => out.push_str("\\f"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        '\u{b}' => out.push_str("\\v"),
-        c if c == quote => {
-            out.push('\\');
-            out.push(c);
-        }
-        c if is_print(c) => out.push(c),
-        c => {
-            let code = u32::from(c);
-            // Writing to a String cannot fail.
-            let _ = if code < 0x80 {
-                write!(out, "\\x{code:02x}")
-            } else if code < 0x10000 {
-                write!(out, "\\u{code:04x}")
-            } else {
-                write!(out, "\\U{code:08x}")
-            };
-        }
-    }
-}
-
-/// `strconv.Quote`, which is what `%q` prints.
-pub(crate) fn quote(s: &str) -> String {
-    let mut out = String::with_capacity(s.len() + 2);
-    out.push('"');
-    for c in s.chars() {
-        push_escaped(&mut out, c, '"');
-    }
-    out.push('"');
-    out
-}
+use super::quote;
 
 /// How encoding/json names an offending byte: the byte is taken as a code point.
 pub(crate) fn quote_byte(byte: u8) -> String {
@@ -68,10 +10,8 @@ pub(crate) fn quote_byte(byte: u8) -> String {
         b'\'' => "'\\''".to_owned(),
         b'"' => "'\"'".to_owned(),
         _ => {
-            let mut out = String::from("'");
-            push_escaped(&mut out, char::from(byte), '"');
-            out.push('\'');
-            out
+            let quoted = quote(&char::from(byte).to_string());
+            format!("'{}'", quoted.trim_matches('"'))
         }
     }
 }

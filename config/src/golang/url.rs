@@ -1,6 +1,6 @@
 //! `net/url.Parse`, as far as an endpoint's verdict needs it: the errors, the scheme and the path.
 
-use super::text::quote;
+use super::quote;
 
 /// The parts of an accepted URL that decide something.
 #[derive(Debug, PartialEq, Eq)]
