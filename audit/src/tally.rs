@@ -1,0 +1,289 @@
+//! The counters: takes judged rows in order, newest first, and knows which is the current value of its name.
+
+use std::collections::{BTreeMap, HashMap};
+
+use etcd_store::{Class, LiveSet, NameHash};
+use k8senc::chain::Staleness;
+
+use crate::AuditError;
+use crate::escape::escape;
+use crate::examine::{GroupKey, Part, Place, Seen, State, Verdict, Why};
+use crate::report::{Counts, Example};
+
+/// Groups counted apart. Real files have dozens; a crafted one can name another key in each row.
+const MAX_GROUPS: usize = 10_000;
+/// Texts of refusal counted apart in one group.
+const MAX_WHYS: usize = 16;
+
+pub(crate) struct Tally {
+    pub live: LiveSet,
+    pub groups: Vec<GroupTally>,
+    index: HashMap<NameHash, usize>,
+    /// The group that counts what is beyond `MAX_GROUPS`.
+    folded: Option<usize>,
+    deks: HashMap<NameHash, DekSeen>,
+    dek_providers: BTreeMap<(Vec<u8>, &'static str), usize>,
+    pub rows: u64,
+    pub tombstones: u64,
+    pub live_keys: u64,
+    pub damaged: u64,
+    pub damaged_examples: Vec<(i64, u64)>,
+    examples: usize,
+}
+
+struct DekSeen {
+    provider: usize,
+    live: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct GroupTally {
+    pub key: GroupKey,
+    pub folded: bool,
+    pub counts: Counts,
+    /// Stale and not exposed: what a rewrite would change and nothing else is wrong with.
+    pub stale_only: u64,
+    pub stale_why: BTreeMap<&'static str, u64>,
+    pub whys: Vec<WhyTally>,
+    pub exposed: Vec<Example>,
+    pub history_exposed: Vec<Example>,
+    pub stale: Vec<Example>,
+    pub stale_unknown: Vec<Example>,
+    pub moved: Vec<Example>,
+    pub undecided: Vec<Example>,
+    /// Of keys that name no Kubernetes object.
+    pub other: Vec<Example>,
+}
+
+pub(crate) struct WhyTally {
+    pub why: Why,
+    pub live: u64,
+    pub history: u64,
+    pub live_examples: Vec<Example>,
+    pub history_examples: Vec<Example>,
+}
+
+impl Tally {
+    pub(crate) fn new(examples: usize) -> Self {
+        Self {
+            live: LiveSet::new(),
+            groups: Vec::new(),
+            index: HashMap::new(),
+            folded: None,
+            deks: HashMap::new(),
+            dek_providers: BTreeMap::new(),
+            rows: 0,
+            tombstones: 0,
+            live_keys: 0,
+            damaged: 0,
+            damaged_examples: Vec::new(),
+            examples,
+        }
+    }
+
+    pub(crate) fn add(&mut self, part: Part) -> Result<(), AuditError> {
+        let groups: Vec<usize> = part
+            .groups
+            .iter()
+            .map(|(hash, key)| self.group(*hash, key))
+            .collect();
+        let providers: Vec<usize> = part
+            .deks
+            .iter()
+            .map(|dek| self.dek_provider(&dek.provider, dek.api))
+            .collect();
+        self.rows += (part.rows.len() + part.damaged.len()) as u64;
+        self.damaged += part.damaged.len() as u64;
+        let room = self.examples.saturating_sub(self.damaged_examples.len());
+        let damaged = part.damaged.iter().take(room);
+        self.damaged_examples
+            .extend(damaged.map(|(key, page)| (key.revision.main, *page)));
+        for seen in &part.rows {
+            let deleted_before = self.live.deleted();
+            let class = self.live.decide(seen.key, seen.name)?;
+            let deleted = self.live.deleted() - deleted_before;
+            self.tombstones += u64::from(class == Class::Tombstone);
+            self.live_keys += u64::from(class == Class::Live);
+            let live = match class {
+                Class::Live => true,
+                Class::Superseded => false,
+                Class::Tombstone | Class::Unlisted => {
+                    if let Some(group) =
+                        groups.get(seen.group).and_then(|g| self.groups.get_mut(*g))
+                    {
+                        group.counts.deleted_keys += deleted;
+                    }
+                    continue;
+                }
+            };
+            if let Some((dek, provider)) = seen
+                .dek
+                .and_then(|d| Some((part.deks.get(d)?, *providers.get(d)?)))
+            {
+                let known = self.deks.entry(dek.hash).or_insert(DekSeen {
+                    provider,
+                    live: false,
+                });
+                known.live |= live;
+            }
+            if let Some(group) = groups.get(seen.group).and_then(|g| self.groups.get_mut(*g)) {
+                group.add(seen, live, &part, self.examples);
+            }
+        }
+        Ok(())
+    }
+
+    fn group(&mut self, hash: NameHash, key: &GroupKey) -> usize {
+        if let Some(known) = self.index.get(&hash) {
+            return *known;
+        }
+        let at = self.groups.len();
+        if at < MAX_GROUPS {
+            self.groups.push(GroupTally {
+                key: key.clone(),
+                ..GroupTally::default()
+            });
+            self.index.insert(hash, at);
+            return at;
+        }
+        *self.folded.get_or_insert_with(|| {
+            self.groups.push(GroupTally {
+                folded: true,
+                ..GroupTally::default()
+            });
+            at
+        })
+    }
+
+    fn dek_provider(&mut self, name: &[u8], api: &'static str) -> usize {
+        let next = self.dek_providers.len();
+        let key = (name.to_vec(), api);
+        if next < MAX_GROUPS {
+            return *self.dek_providers.entry(key).or_insert(next);
+        }
+        self.dek_providers.get(&key).copied().unwrap_or(next)
+    }
+
+    /// Distinct DEKs by provider and API: live, all.
+    pub(crate) fn deks(&self) -> Vec<(&[u8], &'static str, u64, u64)> {
+        let mut counts: HashMap<usize, (u64, u64)> = HashMap::new();
+        for dek in self.deks.values() {
+            let (live, all) = counts.entry(dek.provider).or_default();
+            *live += u64::from(dek.live);
+            *all += 1;
+        }
+        let providers = self.dek_providers.iter();
+        providers
+            .filter_map(|((name, api), at)| {
+                let (live, all) = counts.get(at)?;
+                Some((name.as_slice(), *api, *live, *all))
+            })
+            .collect()
+    }
+}
+
+impl GroupTally {
+    fn add(&mut self, seen: &Seen, live: bool, part: &Part, most: usize) {
+        let Verdict {
+            state,
+            plaintext,
+            exposed,
+            moved,
+        } = seen.verdict;
+        let example = || {
+            let (from, len) = seen.text?;
+            let name = part.names.get(from..)?.get(..len)?;
+            Some(Example {
+                etcd_key: escape(name),
+                revision: seen.key.revision.main,
+            })
+        };
+        let keep = |list: &mut Vec<Example>| {
+            if list.len() < most {
+                list.extend(example());
+            }
+        };
+        if !matches!(self.key.place, Place::Resource { .. }) && live && !self.folded {
+            keep(&mut self.other);
+        }
+        if let State::Refused(why) = state
+            && let Some(tally) = part.whys.get(why).and_then(|why| self.why(why))
+        {
+            if live {
+                tally.live += 1;
+                keep(&mut tally.live_examples);
+            } else {
+                tally.history += 1;
+                keep(&mut tally.history_examples);
+            }
+        }
+        let c = &mut self.counts;
+        if !live {
+            c.history += 1;
+            c.history_plaintext += u64::from(plaintext);
+            c.history_exposed += u64::from(exposed);
+            c.history_unreadable += u64::from(matches!(state, State::Refused(_)));
+            c.history_undecided += u64::from(matches!(state, State::Undecided));
+            if exposed {
+                keep(&mut self.history_exposed);
+            }
+            return;
+        }
+        c.live += 1;
+        c.plaintext += u64::from(plaintext);
+        c.exposed += u64::from(exposed);
+        c.moved += u64::from(moved);
+        if exposed {
+            keep(&mut self.exposed);
+        }
+        if moved {
+            keep(&mut self.moved);
+        }
+        match state {
+            State::Opened(Staleness::Stale(reasons)) => {
+                c.stale += 1;
+                for code in reasons.codes() {
+                    *self.stale_why.entry(code).or_default() += 1;
+                }
+                if !exposed {
+                    self.stale_only += 1;
+                    keep(&mut self.stale);
+                }
+            }
+            State::Opened(Staleness::Unknown) => {
+                c.stale_unknown += 1;
+                keep(&mut self.stale_unknown);
+            }
+            State::Refused(_) => c.unreadable += 1,
+            State::Undecided => {
+                c.undecided += 1;
+                keep(&mut self.undecided);
+            }
+            State::Classified | State::Opened(Staleness::Fresh) | State::Tombstone => {}
+        }
+    }
+
+    fn why(&mut self, why: &Why) -> Option<&mut WhyTally> {
+        let known = |list: &[WhyTally], why: &Why| list.iter().position(|w| w.why == *why);
+        let mut at = known(&self.whys, why);
+        let mut why = why.clone();
+        if at.is_none() && self.whys.len() >= MAX_WHYS {
+            // Only the code is kept from here on, and codes are few.
+            why.upstream = None;
+            at = known(&self.whys, &why);
+        }
+        if at.is_none() {
+            self.whys.push(WhyTally {
+                why,
+                live: 0,
+                history: 0,
+                live_examples: Vec::new(),
+                history_examples: Vec::new(),
+            });
+        }
+        match at {
+            Some(at) => self.whys.get_mut(at),
+            None => self.whys.last_mut(),
+        }
+    }
+}
