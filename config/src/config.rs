@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use crate::golang::{Duration, base64_decode, parse_url};
+use crate::load::load;
 use crate::model;
 use crate::resource::GroupResource;
-use crate::verdict::{Options, Verdict, load};
+use crate::verdict::{Options, Verdict};
 
 /// A file that kube-apiserver loads. Its keys are wiped when it is dropped.
 #[derive(Debug)]

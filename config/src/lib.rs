@@ -14,7 +14,9 @@ mod golang;
 mod hash;
 mod kind;
 mod lint;
+mod load;
 mod model;
+mod provider_json;
 mod resource;
 mod span;
 mod suggest;
@@ -33,7 +35,8 @@ pub use lint::{
     Edit, FileFacts, Finding, Fix, LintOptions, Migration, Rule, Safety, Severity, explain, lint,
     rules,
 };
+pub use load::validate;
 pub use resource::GroupResource;
 pub use span::{Lines, Position, Span};
-pub use verdict::{Options, Problem, Stage, Verdict, validate};
+pub use verdict::{Options, Problem, Stage, Verdict};
 pub use version::{UnknownVersion, Version};

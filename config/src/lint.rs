@@ -14,8 +14,9 @@ mod suppress;
 
 use core::fmt;
 
+use crate::load::load;
 use crate::span::Span;
-use crate::verdict::{Options, load};
+use crate::verdict::Options;
 use context::Context;
 
 pub use fix::{Edit, Fix, Safety};

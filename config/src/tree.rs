@@ -6,6 +6,8 @@
 mod compose;
 mod json;
 mod parse;
+mod parse_document;
+mod parse_flow;
 mod reader;
 mod resolve;
 mod scan;

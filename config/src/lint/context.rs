@@ -8,11 +8,12 @@ use zeroize::Zeroizing;
 use super::LintOptions;
 use crate::golang::{base64_decode, parse_url};
 use crate::hash::sha256;
+use crate::load::Loaded;
 use crate::model::{Entry, Key, Keys, Kms, Model, Provider};
 use crate::resource::GroupResource;
 use crate::span::Span;
 use crate::tree::Tree;
-use crate::verdict::{Loaded, Verdict};
+use crate::verdict::Verdict;
 use crate::version::Version;
 
 /// Which local provider a key belongs to.

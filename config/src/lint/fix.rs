@@ -1,8 +1,9 @@
 //! Changes that cure a finding, as edits of the text.
 
 use super::{Finding, LintOptions};
+use crate::load::validate;
 use crate::span::Span;
-use crate::verdict::{Stage, Verdict, validate};
+use crate::verdict::{Stage, Verdict};
 
 /// A piece of text to put in place of another.
 #[derive(Clone, Debug, PartialEq, Eq)]

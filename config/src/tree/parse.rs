@@ -38,7 +38,7 @@ pub(super) struct Placed {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+pub(super) enum State {
     StreamStart,
     ImplicitDocumentStart,
     DocumentStart,
@@ -64,17 +64,17 @@ enum State {
 }
 
 pub(super) struct Parser<'t> {
-    scanner: Scanner<'t>,
-    state: State,
-    states: Vec<State>,
+    pub(super) scanner: Scanner<'t>,
+    pub(super) state: State,
+    pub(super) states: Vec<State>,
     /// Where the open collections began.
-    marks: Vec<Mark>,
-    tags: Vec<(String, String)>,
+    pub(super) marks: Vec<Mark>,
+    pub(super) tags: Vec<(String, String)>,
 }
 
-type Answer = Result<Placed, YamlError>;
+pub(super) type Answer = Result<Placed, YamlError>;
 
-fn empty(mark: Mark) -> Placed {
+pub(super) fn empty(mark: Mark) -> Placed {
     let event = Event::Scalar {
         anchor: None,
         tag: None,
@@ -88,7 +88,7 @@ fn empty(mark: Mark) -> Placed {
     }
 }
 
-fn closing(event: Event, token: &Token) -> Placed {
+pub(super) fn closing(event: Event, token: &Token) -> Placed {
     Placed {
         event,
         start: token.start,
@@ -107,7 +107,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn pop(&mut self) {
+    pub(super) fn pop(&mut self) {
         self.state = self.states.pop().unwrap_or(State::End);
     }
 
@@ -178,144 +178,14 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    fn close(&mut self, event: Event) -> Answer {
+    pub(super) fn close(&mut self, event: Event) -> Answer {
         let token = self.scanner.take()?;
         self.pop();
         self.marks.pop();
         Ok(closing(event, &token))
     }
 
-    fn document_start(&mut self, implicit: bool) -> Answer {
-        if !implicit {
-            while matches!(self.scanner.peek()?.kind, Kind::DocumentEnd) {
-                self.scanner.take()?;
-            }
-        }
-        let token = self.scanner.peek()?;
-        let (start, end) = (token.start, token.end);
-        match token.kind {
-            Kind::StreamEnd => {
-                self.scanner.take()?;
-                self.state = State::End;
-                Ok(Placed {
-                    event: Event::StreamEnd,
-                    start,
-                    end,
-                })
-            }
-            Kind::Version(..) | Kind::TagDirective { .. } | Kind::DocumentStart => {
-                self.explicit_document(start)
-            }
-            _ if !implicit => self.explicit_document(start),
-            _ => {
-                self.directives()?;
-                self.states.push(State::DocumentEnd);
-                self.state = State::BlockNode;
-                Ok(Placed {
-                    event: Event::DocumentStart,
-                    start,
-                    end,
-                })
-            }
-        }
-    }
-
-    fn explicit_document(&mut self, start: Mark) -> Answer {
-        self.directives()?;
-        let token = self.scanner.peek()?;
-        if !matches!(token.kind, Kind::DocumentStart) {
-            return Err(YamlError::parser(
-                "did not find expected <document start>",
-                token.start,
-                None,
-            ));
-        }
-        let token = self.scanner.take()?;
-        self.states.push(State::DocumentEnd);
-        self.state = State::DocumentContent;
-        Ok(Placed {
-            event: Event::DocumentStart,
-            start,
-            end: token.end,
-        })
-    }
-
-    fn directives(&mut self) -> Result<(), YamlError> {
-        let mut versioned = false;
-        loop {
-            let token = self.scanner.peek()?;
-            let start = token.start;
-            match &token.kind {
-                Kind::Version(..) if versioned => {
-                    return Err(YamlError::parser(
-                        "found duplicate %YAML directive",
-                        start,
-                        None,
-                    ));
-                }
-                Kind::Version(1, 1) => versioned = true,
-                Kind::Version(..) => {
-                    return Err(YamlError::parser(
-                        "found incompatible YAML document",
-                        start,
-                        None,
-                    ));
-                }
-                Kind::TagDirective { handle, prefix } => {
-                    if self.tags.iter().any(|(known, _)| known == handle) {
-                        return Err(YamlError::parser(
-                            "found duplicate %TAG directive",
-                            start,
-                            None,
-                        ));
-                    }
-                    self.tags.push((handle.clone(), prefix.clone()));
-                }
-                _ => break,
-            }
-            self.scanner.take()?;
-        }
-        for (handle, prefix) in [("!", "!"), ("!!", "tag:yaml.org,2002:")] {
-            if !self.tags.iter().any(|(known, _)| known == handle) {
-                self.tags.push((handle.to_owned(), prefix.to_owned()));
-            }
-        }
-        Ok(())
-    }
-
-    fn document_content(&mut self) -> Answer {
-        let token = self.scanner.peek()?;
-        let start = token.start;
-        match token.kind {
-            Kind::Version(..)
-            | Kind::TagDirective { .. }
-            | Kind::DocumentStart
-            | Kind::DocumentEnd
-            | Kind::StreamEnd => {
-                self.pop();
-                Ok(empty(start))
-            }
-            _ => self.node(true, false),
-        }
-    }
-
-    fn document_end(&mut self) -> Answer {
-        let token = self.scanner.peek()?;
-        let (start, mut end) = (token.start, token.start);
-        if matches!(token.kind, Kind::DocumentEnd) {
-            end = token.end;
-            self.scanner.take()?;
-        }
-        self.tags.clear();
-        self.state = State::DocumentStart;
-        Ok(Placed {
-            event: Event::DocumentEnd,
-            start,
-            end,
-        })
-    }
-
-    fn node(&mut self, block: bool, indentless: bool) -> Answer {
+    pub(super) fn node(&mut self, block: bool, indentless: bool) -> Answer {
         if matches!(self.scanner.peek()?.kind, Kind::Alias(_)) {
             let Token {
                 kind: Kind::Alias(name),
@@ -459,7 +329,7 @@ impl<'t> Parser<'t> {
     }
 
     /// A node, or an empty scalar when the next token belongs to the collection around.
-    fn node_or_empty(
+    pub(super) fn node_or_empty(
         &mut self,
         here: State,
         mark: Mark,
@@ -558,103 +428,6 @@ impl<'t> Parser<'t> {
         }
         self.states.push(State::BlockMapping);
         self.node(true, true)
-    }
-
-    fn flow_sequence(&mut self, first: bool) -> Answer {
-        if !matches!(self.scanner.peek()?.kind, Kind::FlowSequenceEnd) {
-            if !first {
-                self.flow_entry("did not find expected ',' or ']'")?;
-            }
-            let token = self.scanner.peek()?;
-            match token.kind {
-                Kind::Key => {
-                    let token = self.scanner.take()?;
-                    self.state = State::FlowPairKey;
-                    return Ok(closing(Event::MappingStart { anchor: None }, &token));
-                }
-                Kind::FlowSequenceEnd => {}
-                _ => {
-                    self.states.push(State::FlowSequence);
-                    return self.node(false, false);
-                }
-            }
-        }
-        self.close(Event::SequenceEnd)
-    }
-
-    fn flow_entry(&mut self, problem: &'static str) -> Result<(), YamlError> {
-        let token = self.scanner.peek()?;
-        if !matches!(token.kind, Kind::FlowEntry) {
-            let mark = token.start;
-            return Err(YamlError::parser(problem, mark, self.marks.pop()));
-        }
-        self.scanner.take().map(drop)
-    }
-
-    fn flow_pair_key(&mut self) -> Answer {
-        if matches!(
-            self.scanner.peek()?.kind,
-            Kind::Value | Kind::FlowEntry | Kind::FlowSequenceEnd
-        ) {
-            // Upstream takes the token here, whatever it is.
-            let mark = self.scanner.take()?.end;
-            self.state = State::FlowPairValue;
-            return Ok(empty(mark));
-        }
-        self.states.push(State::FlowPairValue);
-        self.node(false, false)
-    }
-
-    fn flow_pair_value(&mut self) -> Answer {
-        let mark = self.scanner.peek()?.start;
-        if matches!(self.scanner.peek()?.kind, Kind::Value) {
-            self.scanner.take()?;
-            if !matches!(
-                self.scanner.peek()?.kind,
-                Kind::FlowEntry | Kind::FlowSequenceEnd
-            ) {
-                self.states.push(State::FlowPairEnd);
-                return self.node(false, false);
-            }
-        }
-        self.state = State::FlowPairEnd;
-        Ok(empty(mark))
-    }
-
-    fn flow_mapping(&mut self, first: bool) -> Answer {
-        if !matches!(self.scanner.peek()?.kind, Kind::FlowMappingEnd) {
-            if !first {
-                self.flow_entry("did not find expected ',' or '}'")?;
-            }
-            match self.scanner.peek()?.kind {
-                Kind::Key => {
-                    self.scanner.take()?;
-                    let mark = self.scanner.peek()?.start;
-                    return self.node_or_empty(State::FlowMappingValue, mark, false, |k| {
-                        matches!(k, Kind::Value | Kind::FlowEntry | Kind::FlowMappingEnd)
-                    });
-                }
-                Kind::FlowMappingEnd => {}
-                _ => {
-                    self.states.push(State::FlowMappingEmptyValue);
-                    return self.node(false, false);
-                }
-            }
-        }
-        self.close(Event::MappingEnd)
-    }
-
-    fn flow_mapping_value(&mut self) -> Answer {
-        if matches!(self.scanner.peek()?.kind, Kind::Value) {
-            self.scanner.take()?;
-            let mark = self.scanner.peek()?.start;
-            return self.node_or_empty(State::FlowMapping, mark, false, |k| {
-                matches!(k, Kind::FlowEntry | Kind::FlowMappingEnd)
-            });
-        }
-        let mark = self.scanner.peek()?.start;
-        self.state = State::FlowMapping;
-        Ok(empty(mark))
     }
 }
 
