@@ -259,6 +259,11 @@ impl Config {
             .map(|(rule, entries)| (rule, self.merged(entries)))
     }
 
+    /// The merged providers of a rule that the file has.
+    pub(crate) fn rule(&self, rule: &GroupResource) -> Option<Vec<&Provider>> {
+        self.rules.get(rule).map(|entries| self.merged(entries))
+    }
+
     fn merged(&self, entries: &[usize]) -> Vec<&Provider> {
         entries
             .iter()

@@ -9,6 +9,7 @@ mod chain;
 mod config;
 mod coverage;
 mod decode;
+mod diff;
 mod errors;
 mod golang;
 mod hash;
@@ -30,6 +31,7 @@ pub use config::{
     Config, ConfigError, Entry, KmsBlock, KmsVersion, Match, NamedKey, Provider, Reason,
 };
 pub use coverage::{Coverage, FailureMode, Moment, Outcome, Unreached};
+pub use diff::{Change, Fingerprint, Reader};
 pub use errors::{ErrorAdvice, error_texts, explain_error};
 pub use lint::{
     Edit, FileFacts, Finding, Fix, LintOptions, Migration, Rule, Safety, Severity, explain, lint,
