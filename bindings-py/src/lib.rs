@@ -1,1 +1,43 @@
-//! Python bindings of k8senc.
+//! The compiled half of the Python package `k8senc`: a list of exports over the crates below.
+//!
+//! Work on bytes runs without the GIL. Errors are raised as the classes of `k8senc.errors`.
+
+mod audit;
+mod chain;
+mod config;
+mod errors;
+mod input;
+mod inspect;
+mod kms;
+mod verdict;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::audit::{Audit, DekNeed};
+    #[pymodule_export]
+    use crate::chain::{Chain, Opened};
+    #[pymodule_export]
+    use crate::config::Config;
+    #[pymodule_export]
+    use crate::inspect::{Inspection, inspect};
+    #[pymodule_export]
+    use crate::kms::{DekRequest, LocalKek};
+    #[pymodule_export]
+    use crate::verdict::{Problem, Verdict, validate};
+
+    use super::*;
+
+    /// Text of unknown origin, made fit to be shown.
+    #[pyfunction]
+    fn escape(text: crate::input::Text) -> String {
+        k8senc_audit::escape(text.bytes())
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,42 @@
+"""What goes to a terminal. Markup is off: square brackets in a name are text."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from k8senc.auditing import Progress as Told
+
+_WIDEST = 110
+# Where nobody sees lines being folded.
+_PIPED = 100
+
+
+def show(answer: RenderableType) -> None:
+    """Prints to stdout, coloured when it is a terminal and NO_COLOR is not set."""
+    console = Console(markup=False, emoji=False, highlight=False, soft_wrap=False)
+    if console.is_terminal or os.environ.get("COLUMNS"):
+        width = min(console.width, _WIDEST)
+    else:
+        width = _PIPED
+    console.width = width
+    console.print(answer)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Told]:
+    """A bar on stderr that vanishes when the work is done."""
+    console = Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f}%", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def told(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total or None)
+
+        yield told

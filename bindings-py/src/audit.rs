@@ -1,0 +1,186 @@
+//! The audit of a snapshot file, in steps that Python drives: survey, answers, report.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8senc::kms::{DekTable, KmsState};
+use k8senc::secret::SecretBytes;
+use k8senc_audit::{AuditError, FileSource, Options};
+use k8senc_backends::NATIVE;
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+
+use crate::config::Config;
+use crate::errors::SnapshotError;
+use crate::kms::DekRequest;
+
+const POLL: Duration = Duration::from_millis(80);
+
+/// One snapshot file and what is known to read it with.
+#[pyclass(module = "k8senc", frozen)]
+pub struct Audit {
+    source: FileSource,
+    config: Option<Arc<k8senc_config::Config>>,
+    deks: Mutex<DekTable>,
+    threads: usize,
+    hash: bool,
+    examples: usize,
+    etcd_prefix: Option<Vec<u8>>,
+}
+
+/// A question to a KMS plugin, and how many values wait for the answer.
+#[pyclass(module = "k8senc", frozen, get_all)]
+pub struct DekNeed {
+    request: Py<DekRequest>,
+    live: u64,
+    history: u64,
+}
+
+#[pymethods]
+impl Audit {
+    #[new]
+    #[pyo3(signature = (path, config = None, *, threads = 0, hash = true, examples = 3, etcd_prefix = None))]
+    fn new(
+        path: PathBuf,
+        config: Option<&Config>,
+        threads: usize,
+        hash: bool,
+        examples: usize,
+        etcd_prefix: Option<Vec<u8>>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            source: FileSource::open(&path).map_err(|error| raised(&error))?,
+            config: config.map(|config| config.0.clone()),
+            deks: Mutex::new(DekTable::with_backend(&NATIVE)),
+            threads,
+            hash,
+            examples,
+            etcd_prefix,
+        })
+    }
+
+    /// The distinct KMS requests of the file, most needed first, and how many more there are than could be listed.
+    #[pyo3(signature = (progress = None))]
+    fn survey(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<(Vec<DekNeed>, u64)> {
+        let Some(config) = &self.config else {
+            return Ok((Vec::new(), 0));
+        };
+        let survey = self.watched(py, progress, |options| {
+            k8senc_audit::dek_requests(&self.source, config, &self.table(), options)
+        })?;
+        let needs = survey.needs.into_iter().map(|need| {
+            let request = Py::new(py, DekRequest(need.request))?;
+            Ok(DekNeed {
+                request,
+                live: need.live,
+                history: need.history,
+            })
+        });
+        Ok((needs.collect::<PyResult<_>>()?, survey.beyond))
+    }
+
+    /// Puts in a plugin's answer.
+    fn supply(&self, py: Python<'_>, request: &DekRequest, dek: PyBackedBytes) {
+        let dek = SecretBytes::from_slice(&dek);
+        py.detach(|| self.table().supply(&request.0, dek));
+    }
+
+    /// Puts in a plugin's error.
+    fn refuse(&self, py: Python<'_>, request: &DekRequest, reason: String) {
+        py.detach(|| self.table().refuse(&request.0, reason));
+    }
+
+    /// Says what the Status of a KMS v2 provider reports now.
+    fn set_state(&self, py: Python<'_>, provider: &str, key_id: String, uses_seed: bool) {
+        py.detach(|| {
+            self.table()
+                .set_state(provider, KmsState::Current { key_id, uses_seed })
+        });
+    }
+
+    /// The report as JSON, and the exit code of its verdict.
+    #[pyo3(signature = (progress = None))]
+    fn report(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<(String, u8)> {
+        let report = self.watched(py, progress, |options| {
+            k8senc_audit::audit(&self.source, self.config.as_deref(), &self.table(), options)
+        })?;
+        let text = py.detach(|| serde_json::to_string_pretty(&report));
+        let text = text.map_err(|error| {
+            SnapshotError::new_err(("report", format!("the report has no JSON form: {error}")))
+        })?;
+        Ok((text, report.exit_code()))
+    }
+}
+
+impl Audit {
+    fn table(&self) -> std::sync::MutexGuard<'_, DekTable> {
+        self.deks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works without the GIL, and comes back between two steps for signals and to tell the progress.
+    fn watched<T: Send>(
+        &self,
+        py: Python<'_>,
+        progress: Option<Py<PyAny>>,
+        work: impl FnOnce(&Options<'_>) -> Result<T, AuditError> + Send,
+    ) -> PyResult<T> {
+        let (done, total, cancel) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        let note = |now: u64, of: u64| {
+            done.fetch_max(now, Ordering::Relaxed);
+            total.store(of, Ordering::Relaxed);
+        };
+        let mut options = Options::new(&NATIVE);
+        options.threads = self.threads;
+        options.hash = self.hash;
+        options.examples = self.examples;
+        options.etcd_prefix.clone_from(&self.etcd_prefix);
+        options.progress = Some(&note);
+        options.cancel = Some(&cancel);
+
+        let mut interrupted = None;
+        let finished = py.detach(|| {
+            std::thread::scope(|scope| {
+                let (ended, end) = channel::<()>();
+                let options = &options;
+                let worker = scope.spawn(move || {
+                    let _ended = ended;
+                    work(options)
+                });
+                while end.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+                    let told = Python::attach(|py| {
+                        py.check_signals()?;
+                        if let Some(progress) = &progress {
+                            let so_far =
+                                (done.load(Ordering::Relaxed), total.load(Ordering::Relaxed));
+                            progress.call1(py, so_far)?;
+                        }
+                        Ok(())
+                    });
+                    if let (Err(error), None) = (told, &interrupted) {
+                        cancel.store(true, Ordering::Relaxed);
+                        interrupted = Some(error);
+                    }
+                }
+                worker.join()
+            })
+        });
+        if let Some(error) = interrupted {
+            return Err(error);
+        }
+        match finished {
+            Ok(result) => result.map_err(|error| raised(&error)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn raised(error: &AuditError) -> PyErr {
+    if error.code() == "cancelled" {
+        return PyKeyboardInterrupt::new_err(());
+    }
+    SnapshotError::new_err((error.code(), error.to_string()))
+}
