@@ -30,6 +30,7 @@ BELOW = {
     "k8senc-audit": {"k8senc", "k8senc-config", "k8s-object", "etcd-store"},
     "k8senc-py": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
     "k8senc-c": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
+    "k8senc-bench": {"k8senc", "k8senc-backends", "k8senc-config", "etcd-store", "k8senc-audit"},
     # No native backend in a wasm tree.
     "k8senc-wasm": {"k8senc", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
 }

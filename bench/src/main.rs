@@ -1,0 +1,94 @@
+//! Times passes over one file: `k8senc-bench classify|decrypt|audit|sha256|memory FILE CONFIG THREADS ROUNDS`.
+//!
+//! Prints milliseconds and rows of each round; the first one is on a fresh process, the others are warm. `memory` prints the
+//! most anonymous memory, in KiB, seen during a whole audit, and the live keys.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use etcd_store::PageSource;
+use k8senc::kms::DekTable;
+use k8senc_audit::{FileSource, Options, Report, audit};
+use k8senc_backends::NATIVE;
+use k8senc_config::Config;
+use sha2::{Digest, Sha256};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [mode, file, config, threads, rounds] = args.as_slice() else {
+        return Err(
+            "usage: k8senc-bench classify|decrypt|audit|sha256|memory FILE CONFIG THREADS ROUNDS"
+                .into(),
+        );
+    };
+    let config = Config::parse(&std::fs::read(config)?)?;
+    let source = FileSource::open(Path::new(file))?;
+    let mut options = Options::new(&NATIVE);
+    options.threads = threads.parse()?;
+    options.hash = matches!(mode.as_str(), "audit" | "memory");
+    let config = (mode != "classify").then_some(&config);
+    if mode == "memory" {
+        return memory(&source, config, options);
+    }
+    for _ in 0..rounds.parse::<usize>()? {
+        let begin = Instant::now();
+        let rows = if mode == "sha256" {
+            hash(&source)?
+        } else {
+            rows(&audit(
+                &source,
+                config,
+                &DekTable::with_backend(&NATIVE),
+                &options,
+            )?)?
+        };
+        println!("{:.3} {rows}", begin.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(())
+}
+
+/// The live values, after a look whether the pass did what is timed.
+fn rows(report: &Report) -> Outcome<u64> {
+    let t = &report.totals;
+    if t.stale + t.unreadable + t.undecided + t.plaintext > 0 {
+        return Err(format!("the file of the benchmark should be clean: {t:?}").into());
+    }
+    Ok(t.live)
+}
+
+fn hash(source: &FileSource) -> Outcome<u64> {
+    let (mut hasher, mut buffer, mut at) = (Sha256::new(), vec![0; 1 << 20], 0);
+    while at < source.len() {
+        let len =
+            usize::try_from(source.len() - at).map_or(buffer.len(), |left| left.min(buffer.len()));
+        buffer.truncate(len);
+        source.read_at(at, &mut buffer)?;
+        hasher.update(&buffer);
+        at += len as u64;
+    }
+    std::hint::black_box(hasher.finalize());
+    Ok(at)
+}
+
+fn memory(source: &FileSource, config: Option<&Config>, options: Options<'_>) -> Outcome<()> {
+    let most = AtomicU64::new(0);
+    let look = |_, _| {
+        most.fetch_max(anonymous().unwrap_or(u64::MAX), Ordering::Relaxed);
+    };
+    let mut options = options;
+    options.progress = Some(&look);
+    let report = audit(source, config, &DekTable::with_backend(&NATIVE), &options)?;
+    println!("{} {}", most.load(Ordering::Relaxed), rows(&report)?);
+    Ok(())
+}
+
+/// `RssAnon` of this process in KiB.
+fn anonymous() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("RssAnon:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
