@@ -1,14 +1,15 @@
 # Short names only; what they do is in scripts/. `make test` runs everything a change needs.
 # Targets stand from the cheapest to the dearest: .ci/run takes them in this order.
 
-.PHONY: test setup fmt advisories
+.PHONY: demo test test-py setup fmt advisories
 .DEFAULT_GOAL := test
 
 RUN = @scripts/timed $@
 
-test: test-tree test-gen test-rust test-nostd
+test: test-tree test-gen test-rust test-nostd test-py
 
 setup: ; $(RUN) scripts/setup rust go python
+demo: ; $(RUN) scripts/demo
 fmt: ; cargo fmt --all
 advisories: ; $(RUN) scripts/advisories
 
@@ -16,3 +17,4 @@ test-tree: setup ; $(RUN) scripts/test-tree
 test-gen: setup ; $(RUN) scripts/test-gen
 test-rust: setup ; $(RUN) scripts/test-rust
 test-nostd: setup ; $(RUN) scripts/test-nostd
+test-py: setup ; $(RUN) scripts/test-py
