@@ -2,6 +2,7 @@
 
 mod base64;
 mod duration;
+mod ip;
 mod number;
 mod text;
 mod url;
@@ -10,5 +11,5 @@ pub(crate) use base64::decode as base64_decode;
 pub(crate) use duration::Duration;
 pub(crate) use k8senc::text::quote;
 pub(crate) use number::{Number, json_float, json_int32, key_float, resolve_number};
-pub(crate) use text::{fold_equal, has_capital, json_string, quote_byte};
+pub(crate) use text::{fold_equal, has_capital, json_string, quote_byte, quote_bytes};
 pub(crate) use url::parse as parse_url;

@@ -4,6 +4,20 @@ use core::fmt::Write as _;
 
 use super::quote;
 
+/// `%q` of bytes that may be no UTF-8: each bad byte becomes `\xNN`.
+pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        let quoted = quote(chunk.valid());
+        out.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// How encoding/json names an offending byte: the byte is taken as a code point.
 pub(crate) fn quote_byte(byte: u8) -> String {
     match byte {

@@ -1,6 +1,6 @@
 //! `net/url.Parse`, as far as an endpoint's verdict needs it: the errors, the scheme and the path.
 
-use super::quote;
+use super::{quote, quote_bytes};
 
 /// The parts of an accepted URL that decide something.
 #[derive(Debug, PartialEq, Eq)]
@@ -155,22 +155,18 @@ fn check_ip_literal(host: &str) -> Result<(), String> {
     let name = inner.strip_prefix('[').unwrap_or(inner);
     let address = match name.find("%25").and_then(|at| name.split_at_checked(at)) {
         Some((address, zone)) => {
-            unescape(zone, Part::Zone)?;
-            unescape(address, Part::Host)?
+            let zone = unescape(zone, Part::Zone)?;
+            let mut address = unescape(address, Part::Host)?;
+            address.extend(zone);
+            address
         }
         None => unescape(name, Part::Host)?,
     };
-    let address = String::from_utf8_lossy(&address).into_owned();
-    if address.parse::<core::net::Ipv4Addr>().is_ok() {
-        return Err("invalid IP-literal".to_owned());
+    match super::ip::parse_addr(&address) {
+        Ok(true) => Err("invalid IP-literal".to_owned()),
+        Ok(false) => Ok(()),
+        Err(text) => Err(format!("invalid host: {text}")),
     }
-    if address.parse::<core::net::Ipv6Addr>().is_err() {
-        return Err(format!(
-            "invalid host: ParseAddr({}): unable to parse IP",
-            quote(&address)
-        ));
-    }
-    Ok(())
 }
 
 fn host_byte(b: u8) -> bool {
@@ -193,10 +189,7 @@ fn unescape(text: &str, part: Part) -> Result<Vec<u8>, String> {
         }
         let refuse = || {
             let shown = rest.get(..3).unwrap_or(rest);
-            Err(format!(
-                "invalid URL escape {}",
-                quote(&String::from_utf8_lossy(shown))
-            ))
+            Err(format!("invalid URL escape {}", quote_bytes(shown)))
         };
         let [high, low, tail @ ..] = after else {
             return refuse();

@@ -33,7 +33,8 @@ struct Composer<'d> {
     duplicates: Vec<DuplicateKey>,
     ambiguous: Vec<Span>,
     not_finite: bool,
-    bad_key: Option<SyntaxError>,
+    /// Keys that JSON cannot have; they count when they are in the tree in the end.
+    bad_keys: Vec<SyntaxError>,
     /// Aliases being expanded.
     expanding: BTreeSet<usize>,
     decoded: u64,
@@ -46,7 +47,7 @@ pub(super) fn compose(document: &Document) -> Result<Tree, SyntaxError> {
         duplicates: Vec::new(),
         ambiguous: Vec::new(),
         not_finite: false,
-        bad_key: None,
+        bad_keys: Vec::new(),
         expanding: BTreeSet::new(),
         decoded: 0,
         from_aliases: 0,
@@ -58,7 +59,7 @@ pub(super) fn compose(document: &Document) -> Result<Tree, SyntaxError> {
         composer.node(0, 0)?
     };
     // These two come from the step after decoding, so they lose against everything above.
-    if let Some(error) = composer.bad_key {
+    if let Some(error) = bad_key(&root, composer.bad_keys) {
         return Err(error);
     }
     if let Some((name, span)) = composer
@@ -332,7 +333,7 @@ impl<'d> Composer<'d> {
                     "unsupported map key of type: {go_type}, key: {}, value: {value}",
                     shown(key)
                 );
-                self.bad_key.get_or_insert(SyntaxError {
+                self.bad_keys.push(SyntaxError {
                     upstream,
                     exact: false,
                     redacted,
@@ -355,6 +356,28 @@ impl<'d> Composer<'d> {
             same
         });
         Value::Map(fields)
+    }
+}
+
+/// The first key that JSON cannot have and that no later duplicate replaced.
+fn bad_key(root: &Node, mut bad: Vec<SyntaxError>) -> Option<SyntaxError> {
+    if bad.is_empty() {
+        return None;
+    }
+    let places: BTreeSet<Span> = bad.iter().map(|e| e.span).collect();
+    let found = key_among(root, &places)?;
+    let at = bad.iter().position(|e| e.span == found)?;
+    Some(bad.swap_remove(at))
+}
+
+fn key_among(node: &Node, places: &BTreeSet<Span>) -> Option<Span> {
+    match &node.value {
+        Value::List(items) => items.iter().find_map(|item| key_among(item, places)),
+        Value::Map(fields) => fields.iter().find_map(|field| {
+            let here = places.contains(&field.key_span).then_some(field.key_span);
+            here.or_else(|| key_among(&field.node, places))
+        }),
+        _ => None,
     }
 }
 
