@@ -2,8 +2,12 @@
 //!
 //! (apiserver, `value/transformer.go`, `prefixTransformers`; static providers hold a second such list of their keys.)
 
+mod write;
+
 use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
 use core::fmt;
+
+pub use write::WriteKey;
 
 use crate::{
     Error,

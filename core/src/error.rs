@@ -48,6 +48,11 @@ pub enum Error {
     },
     /// The 2-byte length of a KMS v1 value is missing or longer than the value.
     KmsV1Length,
+    /// The plugin answered an encrypted DEK that no 2-byte length can tell; same code as [`KmsV1Length`](Self::KmsV1Length).
+    KmsV1DekTooLong {
+        /// Its length in bytes, over 65,535.
+        got: usize,
+    },
     /// The KMS refused to decrypt the DEK.
     DekRefused {
         /// The API version decides upstream's wording.
@@ -158,7 +163,7 @@ impl Error {
             Self::IdentityRefused => "identity-refused",
             Self::NoMatchingPrefix => "no-matching-prefix",
             Self::NoMatchingKey { .. } => "no-matching-key",
-            Self::KmsV1Length => "kmsv1-length",
+            Self::KmsV1Length | Self::KmsV1DekTooLong { .. } => "kmsv1-length",
             Self::DekRefused { .. } => "dek-refused",
             Self::DekSize { .. } => "dek-size",
             Self::SeedTooShort { .. } => "seed-too-short",
@@ -199,6 +204,9 @@ impl Error {
             }
             Self::KmsV1Length => {
                 "invalid data encountered by envelope transformer: failed to read uint16 length prefixed data".into()
+            }
+            Self::KmsV1DekTooLong { got } => {
+                format!("cryptobyte: pending child length {got} exceeds 2-byte length prefix")
             }
             Self::DekRefused { v2: false, reason } => reason.clone(),
             Self::DekRefused { v2: true, reason } => format!("failed to decrypt DEK, error: {reason}"),
@@ -292,6 +300,9 @@ impl fmt::Display for Error {
                 f.write_str("the provider is configured, but no key of it has the name in the value")
             }
             Self::KmsV1Length => f.write_str("the length of the encrypted DEK is missing or longer than the value"),
+            Self::KmsV1DekTooLong { got } => {
+                write!(f, "the encrypted DEK is {got} bytes, a KMS v1 value holds at most 65535")
+            }
             Self::DekRefused { reason, .. } => write!(f, "the KMS did not decrypt the DEK: {}", reason.escape_default()),
             Self::DekSize { got } => write!(f, "the DEK is {got} bytes, AES takes 16, 24 or 32"),
             Self::SeedTooShort { got } => write!(f, "the seed is {got} bytes, at least 32 are needed"),

@@ -16,6 +16,8 @@ use crate::{
 const BLOCK: usize = 16;
 /// Random bytes a write draws: the IV.
 pub const RANDOM_LEN: usize = BLOCK;
+/// Bytes a body has more than its plaintext, at most: the IV and a whole block of padding.
+pub(crate) const OVERHEAD: usize = 2 * BLOCK;
 
 /// Reads into `plain`. The checks and their order are upstream's; any pad length up to 255 is taken.
 ///

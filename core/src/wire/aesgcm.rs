@@ -11,6 +11,8 @@ use crate::{Error, crypto::Gcm, secret::Plaintext};
 const NONCE: usize = 12;
 /// Random bytes a write draws: the nonce.
 pub const RANDOM_LEN: usize = NONCE;
+/// Bytes a body has more than its plaintext: nonce and tag.
+pub(crate) const OVERHEAD: usize = NONCE + 16;
 
 /// Nonce, ciphertext, tag.
 type Parts<'a> = (&'a [u8; NONCE], &'a [u8], &'a [u8; 16]);
@@ -45,7 +47,7 @@ pub fn open(cipher: &dyn Gcm, body: &[u8], aad: &[u8], plain: &mut Plaintext) ->
 /// Appends the body to `out`.
 pub fn seal(cipher: &dyn Gcm, plain: &[u8], aad: &[u8], nonce: &[u8; NONCE], out: &mut Vec<u8>) {
     // Reserved at once: growing would leave plaintext behind in freed memory.
-    out.reserve_exact(NONCE.saturating_add(plain.len()).saturating_add(16));
+    out.reserve_exact(plain.len().saturating_add(OVERHEAD));
     out.extend_from_slice(nonce);
     let start = out.len();
     out.extend_from_slice(plain);

@@ -15,6 +15,9 @@ use crate::{
     secret::Plaintext,
 };
 
+/// Random bytes a write draws: the DEK (32), then the nonce of the body (12).
+pub const RANDOM_LEN: usize = 44;
+
 /// A KMS v1 value in its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sealed<'a> {
@@ -64,9 +67,11 @@ pub fn open(
 /// Appends length and encrypted DEK to `out`; the body follows by [`aesgcm::seal`].
 ///
 /// # Errors
-/// [`Error::KmsV1Length`] if the encrypted DEK is over 65,535 bytes.
+/// [`Error::KmsV1DekTooLong`] if the encrypted DEK is over 65,535 bytes.
 pub fn start(encrypted_dek: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    let len = u16::try_from(encrypted_dek.len()).map_err(|_| Error::KmsV1Length)?;
+    let len = u16::try_from(encrypted_dek.len()).map_err(|_| Error::KmsV1DekTooLong {
+        got: encrypted_dek.len(),
+    })?;
     out.extend_from_slice(&len.to_be_bytes());
     out.extend_from_slice(encrypted_dek);
     Ok(())

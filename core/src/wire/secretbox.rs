@@ -12,6 +12,8 @@ const NONCE: usize = 24;
 const SHORTEST: usize = NONCE + 16;
 /// Random bytes a write draws: the nonce.
 pub const RANDOM_LEN: usize = NONCE;
+/// Bytes a body has more than its plaintext: nonce and tag.
+pub(crate) const OVERHEAD: usize = SHORTEST;
 
 /// Reads into `plain`.
 ///

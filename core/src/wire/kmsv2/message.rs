@@ -104,6 +104,12 @@ impl EncryptedObject<'_> {
     }
 }
 
+/// Appends what stands in a message before `len` bytes of encrypted data, which is its first field.
+pub(crate) fn start_data(out: &mut Vec<u8>, len: usize) {
+    out.push(0x0a);
+    push_varint(out, len as u64);
+}
+
 fn annotation(entry: &[u8]) -> Result<(&str, &[u8]), Error> {
     let (mut key, mut value): (&str, &[u8]) = ("", &[]);
     let mut at = Cursor(entry);

@@ -15,6 +15,7 @@ mod message;
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 pub use message::EncryptedObject;
+pub(crate) use message::start_data;
 use zeroize::Zeroizing;
 
 use super::aesgcm;
@@ -108,33 +109,37 @@ pub fn open_seed(
         })
 }
 
-/// Encrypted data in seed form.
+/// Bytes that encrypted data in seed form has more than the plaintext: info, nonce and tag.
+pub(crate) const SEED_OVERHEAD: usize = SEED_RANDOM_LEN + 16;
+
+/// Appends encrypted data in seed form to `out`.
 ///
 /// # Errors
-/// [`Error::AadEmpty`].
+/// [`Error::AadEmpty`] (kube-apiserver panics).
 pub fn seal_seed(
     backend: &dyn Backend,
     seed: &dyn Expander,
     plain: &[u8],
     aad: &[u8],
-    random: &[u8; SEED_RANDOM_LEN],
-) -> Result<Vec<u8>, Error> {
-    let (Some((info, rest)), false) = (random.split_first_chunk::<32>(), aad.is_empty()) else {
+    (info, nonce): (&[u8; 32], &[u8; 12]),
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    if aad.is_empty() {
         return Err(Error::AadEmpty);
-    };
-    let Some(nonce) = rest.first_chunk::<12>() else {
-        return Err(Error::AadEmpty);
-    };
+    }
     let mut key = Zeroizing::new([0u8; 32]);
     seed.derive(info, &mut key);
-    let mut out = Vec::with_capacity(plain.len().saturating_add(60));
-    out.extend_from_slice(random);
+    // Reserved at once: growing would leave plaintext behind in freed memory.
+    out.reserve_exact(plain.len().saturating_add(SEED_OVERHEAD));
+    out.extend_from_slice(info);
+    out.extend_from_slice(nonce);
+    let start = out.len();
     out.extend_from_slice(plain);
-    if let Some(buf) = out.get_mut(SEED_RANDOM_LEN..) {
+    if let Some(buf) = out.get_mut(start..) {
         let tag = backend.gcm256_seal_once(&key, nonce, aad, buf);
         out.extend_from_slice(&tag);
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Where the counter of a new DEK starts; the first nonce holds one more.
