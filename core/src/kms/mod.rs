@@ -2,6 +2,7 @@
 
 pub mod contract;
 mod dek;
+pub mod plugins;
 mod source;
 
 pub use contract::EncryptAnswer;
