@@ -1,6 +1,7 @@
 //! The verdict on one row. Plaintext lives in one reused buffer until the next row; nothing of it gets out but a verdict.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use etcd_store::{HashKey, KeyValue, NameHash, Row, RowKey};
 use k8s_object::{EtcdKey, EtcdName, looks_like_object, metadata, parse_etcd_key};
@@ -10,6 +11,7 @@ use k8senc::kms::{DekRequest, DekTable};
 use k8senc::secret::Plaintext;
 
 use crate::chains::{Chains, Rule};
+use crate::names::ByName;
 use crate::scan::Worker;
 
 /// What all threads share.
@@ -101,8 +103,8 @@ pub(crate) struct Part {
     pub whys: Vec<Why>,
     pub names: Vec<u8>,
     pub damaged: Vec<(RowKey, u64)>,
-    group_index: HashMap<NameHash, usize>,
-    dek_index: HashMap<NameHash, usize>,
+    group_index: ByName<usize>,
+    dek_index: ByName<usize>,
 }
 
 impl Part {
@@ -130,8 +132,10 @@ struct Known<'a> {
 
 pub(crate) struct Examiner<'a> {
     shared: &'a Context<'a>,
-    known: HashMap<Vec<u8>, Known<'a>>,
+    known: HashMap<Vec<u8>, Rc<Known<'a>>>,
+    /// The newest place, by its key in `known`.
     place_key: Vec<u8>,
+    place: Option<Rc<Known<'a>>>,
     scratch: Vec<u8>,
     plaintext: Plaintext,
 }
@@ -145,40 +149,54 @@ impl<'a> Examiner<'a> {
             shared,
             known: HashMap::new(),
             place_key: Vec::new(),
+            place: None,
             scratch: Vec::new(),
             plaintext: Plaintext::new(),
         }
     }
 
-    /// Learns the resource of an etcd key and leaves its map key in `place_key`.
-    fn locate(&mut self, at: &EtcdKey<'_>) {
-        self.place_key.clear();
-        match at {
-            EtcdKey::Object(name) => {
-                self.place_key.push(u8::from(name.has_api));
-                self.place_key.extend(name.resource.as_bytes());
-                // No part of an etcd key between slashes holds one.
-                self.place_key.push(b'/');
-                self.place_key.extend(name.group.unwrap_or("/").as_bytes());
-            }
-            EtcdKey::Housekeeping => self.place_key.push(2),
-            EtcdKey::Foreign => self.place_key.push(3),
+    /// What is known of the resource of an etcd key; its map key is left in `place_key`.
+    fn locate(&mut self, at: &EtcdKey<'_>) -> Rc<Known<'a>> {
+        // No part of an etcd key between slashes holds a slash.
+        let parts: [&[u8]; 3] = match at {
+            EtcdKey::Object(name) => [
+                if name.has_api { b"1" } else { b"0" },
+                name.resource.as_bytes(),
+                name.group.unwrap_or("?/").as_bytes(),
+            ],
+            EtcdKey::Housekeeping => [b"2", b"", b""],
+            EtcdKey::Foreign => [b"3", b"", b""],
+        };
+        self.scratch.clear();
+        for part in parts {
+            self.scratch.extend(part);
+            self.scratch.push(b'/');
         }
-        if !self.known.contains_key(&self.place_key) {
-            if self.known.len() >= MAX_KNOWN {
-                self.known.clear();
-            }
-            let known = Known::of(at, self.shared.chains);
-            self.known.insert(self.place_key.clone(), known);
+        // Neighbours are mostly of one resource.
+        if let Some(place) = &self.place
+            && self.place_key == self.scratch
+        {
+            return Rc::clone(place);
         }
+        core::mem::swap(&mut self.place_key, &mut self.scratch);
+        if self.known.len() >= MAX_KNOWN {
+            self.known.clear();
+        }
+        let place = match self.known.get(&self.place_key) {
+            Some(known) => Rc::clone(known),
+            None => {
+                let known = Rc::new(Known::of(at, self.shared.chains));
+                self.known.insert(self.place_key.clone(), Rc::clone(&known));
+                known
+            }
+        };
+        self.place = Some(Rc::clone(&place));
+        place
     }
 
     fn see(&mut self, row: &Row<'_>, kv: &KeyValue<'_>, part: &mut Part) {
         let at = parse_etcd_key(kv.key, self.shared.etcd_prefix);
-        self.locate(&at);
-        let Some(known) = self.known.get(&self.place_key) else {
-            return;
-        };
+        let known = &*self.locate(&at);
         let name = self.shared.hash_key.hash(kv.key);
         let mut seen = Seen {
             key: row.key,

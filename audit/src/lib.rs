@@ -17,6 +17,7 @@ mod escape;
 mod examine;
 mod findings;
 mod inventory;
+mod names;
 mod options;
 pub mod report;
 mod scan;
@@ -65,10 +66,17 @@ pub fn audit(
     let hashed = if options.hash { layout.db_len } else { 0 };
     let pace = Pace::new(options, layout.db_len.saturating_add(hashed));
     let mut tally = Tally::new(options.examples);
+    // Hashing takes one thread for the whole time.
+    let threads = options.threads();
+    let workers = if options.hash {
+        threads.saturating_sub(1)
+    } else {
+        threads
+    };
     let mut rows = || {
         scan::scan(
             &store,
-            options.threads(),
+            workers,
             &pace,
             || Examiner::new(&shared),
             |part| tally.add(part),
@@ -81,7 +89,7 @@ pub fn audit(
             Ok(UNCHECKED)
         }
     };
-    let (rows, sha256) = if options.threads() <= 1 {
+    let (rows, sha256) = if threads <= 1 {
         (rows(), hash())
     } else {
         std::thread::scope(|scope| {

@@ -8,6 +8,7 @@ use k8senc::chain::Staleness;
 use crate::AuditError;
 use crate::escape::escape;
 use crate::examine::{GroupKey, Part, Place, Seen, State, Verdict, Why};
+use crate::names::ByName;
 use crate::report::{Counts, Example};
 
 /// Groups counted apart. Real files have dozens; a crafted one can name another key in each row.
@@ -18,10 +19,10 @@ const MAX_WHYS: usize = 16;
 pub(crate) struct Tally {
     pub live: LiveSet,
     pub groups: Vec<GroupTally>,
-    index: HashMap<NameHash, usize>,
+    index: ByName<usize>,
     /// The group that counts what is beyond `MAX_GROUPS`.
     folded: Option<usize>,
-    deks: HashMap<NameHash, DekSeen>,
+    deks: ByName<DekSeen>,
     dek_providers: BTreeMap<(Vec<u8>, &'static str), usize>,
     pub rows: u64,
     pub tombstones: u64,
@@ -68,9 +69,9 @@ impl Tally {
         Self {
             live: LiveSet::new(),
             groups: Vec::new(),
-            index: HashMap::new(),
+            index: ByName::default(),
             folded: None,
-            deks: HashMap::new(),
+            deks: ByName::default(),
             dek_providers: BTreeMap::new(),
             rows: 0,
             tombstones: 0,

@@ -18,10 +18,26 @@ fn check(schema: &Value, root: &Value, value: &Value, at: &str) {
         let name = name.strip_prefix("#/$defs/").unwrap();
         return check(&root["$defs"][name], root, value, at);
     }
-    let known = ["description", "type", "required", "properties", "additionalProperties", "propertyNames"];
-    let known = [&known[..], &["items", "enum", "const", "minimum", "$schema", "title", "$defs"]].concat();
+    let known = [
+        "description",
+        "type",
+        "required",
+        "properties",
+        "additionalProperties",
+        "propertyNames",
+    ];
+    let known = [
+        &known[..],
+        &[
+            "items", "enum", "const", "minimum", "$schema", "title", "$defs",
+        ],
+    ]
+    .concat();
     for keyword in schema.as_object().unwrap().keys() {
-        assert!(known.contains(&keyword.as_str()), "{at}: {keyword} is not checked");
+        assert!(
+            known.contains(&keyword.as_str()),
+            "{at}: {keyword} is not checked"
+        );
     }
     if let Some(only) = schema.get("const") {
         assert_eq!(value, only, "{at}");
@@ -39,14 +55,23 @@ fn check(schema: &Value, root: &Value, value: &Value, at: &str) {
     };
     match &schema["type"] {
         Value::String(name) => assert!(is(name), "{at}: {value} is no {name}"),
-        Value::Array(names) => assert!(names.iter().any(|n| is(n.as_str().unwrap())), "{at}: {value}"),
-        _ => assert!(schema.get("const").is_some() || schema.get("enum").is_some(), "{at} has no type"),
+        Value::Array(names) => assert!(
+            names.iter().any(|n| is(n.as_str().unwrap())),
+            "{at}: {value}"
+        ),
+        _ => assert!(
+            schema.get("const").is_some() || schema.get("enum").is_some(),
+            "{at} has no type"
+        ),
     }
     for (i, item) in value.as_array().into_iter().flatten().enumerate() {
         check(&schema["items"], root, item, &format!("{at}/{i}"));
     }
     for name in schema["required"].as_array().into_iter().flatten() {
-        assert!(value.get(name.as_str().unwrap()).is_some(), "{at}: {name} is missing");
+        assert!(
+            value.get(name.as_str().unwrap()).is_some(),
+            "{at}: {name} is missing"
+        );
     }
     for (name, field) in value.as_object().into_iter().flatten() {
         let at = format!("{at}/{name}");
@@ -72,7 +97,10 @@ fn the_schema_describes_every_field() {
         let report = audit(&source, config, &DekTable::new(), &Options::new(&PORTABLE)).unwrap();
         let value = serde_json::to_value(&report).unwrap();
         for list in ["resources", "groups", "deks", "findings"] {
-            assert!(!value[list].as_array().unwrap().is_empty(), "{list} has nothing to check");
+            assert!(
+                !value[list].as_array().unwrap().is_empty(),
+                "{list} has nothing to check"
+            );
         }
         check(&schema, &schema, &value, "");
     }
