@@ -248,7 +248,12 @@ pub fn lint(text: &[u8], options: &LintOptions) -> Vec<Finding> {
     }
     let mut findings = report.findings;
     suppress::apply(&context.text, &mut findings);
-    fix::keep_sound(&mut findings, &context.text, options, &context.verdict);
+    fix::keep_sound(
+        &mut findings,
+        (text, &context.text),
+        options,
+        &context.verdict,
+    );
     findings.sort_by_key(|f| (core::cmp::Reverse(f.severity), f.span, f.code));
     findings
 }

@@ -529,3 +529,18 @@ fn rules_explain_themselves() {
         }
     }
 }
+
+#[test]
+fn a_file_that_is_no_utf8_gets_advice_and_no_changes() {
+    let block = format!(
+        r#"{{"kms": {{"apiVersion": "v2", "name": "p", "cachesize": 5, "endpoint": "{SOCKET}"}}}}"#
+    );
+    let mut text = format!(
+        r#"{{"kind": "EncryptionConfiguration", "apiVersion": "apiserver.config.k8s.io/v1", "resources": [{{"resources": ["@"], "providers": [{block}]}}]}}"#
+    )
+    .into_bytes();
+    let at = text.iter().position(|b| *b == b'@').unwrap();
+    text.splice(at..=at, [0xff]);
+    let found = lint(&text, &LintOptions::default());
+    assert!(find(&found, "K8E017").is_some_and(|f| f.fix.is_none()));
+}

@@ -96,14 +96,19 @@ const TRIAL_BYTES: usize = 4 << 20;
 /// Drops every change that does not help. Past the limit findings stand without one; apply some and look again.
 pub(crate) fn keep_sound(
     findings: &mut [Finding],
-    text: &str,
+    (file, text): (&[u8], &str),
     options: &LintOptions,
     before: &Verdict,
 ) {
-    let mut left = TRIAL_BYTES;
+    // Spans lie in the text as it was read; a file that is no UTF-8 cannot be changed by them.
+    let mut left = if core::str::from_utf8(file).is_ok() {
+        TRIAL_BYTES
+    } else {
+        0
+    };
     for finding in findings {
         finding.fix = finding.fix.take().filter(|fix| {
-            let affordable = left >= text.len();
+            let affordable = left >= text.len() && left > 0;
             left = left.saturating_sub(text.len().max(1));
             affordable && fix.is_sound(text, options, before)
         });

@@ -339,7 +339,7 @@ impl<'d> Composer<'d> {
                     redacted,
                     span,
                 });
-                String::new()
+                "\0".to_owned()
             }
         })
     }
