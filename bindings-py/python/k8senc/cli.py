@@ -37,15 +37,12 @@ Exit codes:
 _MOST_INPUT = 64 << 20
 
 
-class Failure(click.ClickException):
+class Failure(Exception):
     """Ends the command with one sentence on stderr."""
 
     def __init__(self, exit_code: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-
-    def show(self, file: object = None) -> None:
-        click.echo(f"k8senc: {self.message}", err=True)
 
 
 def run() -> NoReturn:
@@ -59,17 +56,22 @@ def run() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
+    except Failure as error:
+        code = _failed(error.exit_code, error)
     except BrokenPipeError:
         # The reader has what it wanted; Python must not complain while it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
     except (ConfigError, UsageError) as error:
-        Failure(USAGE, str(error)).show()
-        code = USAGE
+        code = _failed(USAGE, error)
     except K8sEncError as error:
-        Failure(UNREADABLE, str(error)).show()
-        code = UNREADABLE
+        code = _failed(UNREADABLE, error)
     sys.exit(code if isinstance(code, int) else CLEAN)
+
+
+def _failed(code: int, error: Exception) -> int:
+    click.echo(f"k8senc: {error}", err=True)
+    return code
 
 
 def _interrupted() -> int:
