@@ -153,6 +153,8 @@ pub struct LintOptions {
 #[derive(Default)]
 pub(crate) struct Report {
     findings: Vec<Finding>,
+    /// The one that may still be completed.
+    last: Option<Finding>,
 }
 
 impl Report {
@@ -168,10 +170,8 @@ impl Report {
             upstream: None,
             fix: None,
         };
-        self.findings.push(finding);
-        let last = self.findings.len() - 1;
-        #[expect(clippy::indexing_slicing, reason = "it was pushed in the line before")]
-        &mut self.findings[last]
+        self.findings.extend(self.last.take());
+        self.last.insert(finding)
     }
 }
 
@@ -247,6 +247,7 @@ pub fn lint(text: &[u8], options: &LintOptions) -> Vec<Finding> {
         (rule.check)(&context, &mut report);
     }
     let mut findings = report.findings;
+    findings.extend(report.last);
     suppress::apply(&context.text, &mut findings);
     fix::keep_sound(
         &mut findings,
