@@ -6,18 +6,18 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
 from k8senc._native import __version__, escape
-from k8senc.errors import ConfigError, K8sEncError, UsageError
+from k8senc.errors import ConfigError, K8sEncError, SnapshotError, UsageError
 
 if TYPE_CHECKING:
-    from k8senc._native import Config
+    from k8senc._native import Audit, Config
     from k8senc.auditing import Plan, Progress
     from k8senc.kms import Kms
 
@@ -70,12 +70,12 @@ def run() -> NoReturn:
 
 
 def _failed(code: int, error: Exception) -> int:
-    click.echo(f"k8senc: {error}", err=True)
+    _note(str(error))
     return code
 
 
 def _interrupted() -> int:
-    click.echo("k8senc: interrupted, nothing was changed", err=True)
+    _note("interrupted; nothing was changed")
     return INTERRUPTED
 
 
@@ -130,41 +130,70 @@ def audit(
       k8senc audit snapshot.db --format json | jq .totals
     """
     from k8senc import auditing
-    from k8senc._native import Audit, Config
+    from k8senc._native import Audit
 
-    config = Config.parse(_file(config_file, "the configuration")) if config_file else None
+    config = _config(config_file) if config_file else None
     kms = _kms_of(kms_specs, config)
     prefix = etcd_prefix.encode() if etcd_prefix is not None else None
-    run = Audit(snapshot, config, threads=threads, hash=not no_hash, examples=examples, etcd_prefix=prefix)
+    with _about(snapshot):
+        run = Audit(snapshot, config, threads=threads, hash=not no_hash, examples=examples, etcd_prefix=prefix)
 
     capped = False
-    if config is not None and config.kms_providers:
-        with _progress("looking for encrypted DEKs") as told:
-            planned = auditing.plan(run, kms, told)
-        _tell(planned)
-        if capped := len(planned.asked) > max_kms_calls:
-            click.echo(
-                f"k8senc: the snapshot asks for {len(planned.asked):,} KMS calls, more than the {max_kms_calls:,} of --max-kms-calls: "
-                "none was made, and what needs them stays undecided",
-                err=True,
-            )
-        else:
-            if not yes and any(getattr(plugin, "remote", True) for plugin in kms.values()) and sys.stdin.isatty() and planned.asked:
-                click.confirm("Make these calls?", abort=True, err=True)
-            with _progress("asking the KMS") as told:
-                refused = auditing.answer(run, planned, kms, told)
-            for name, reason in refused.items():
-                click.echo(f"k8senc: KMS provider {escape(name)} refused: {escape(reason)}", err=True)
-
-    with _progress("reading") as told:
-        text, code = run.report(told)
+    with _about(snapshot):
+        if config is not None and config.kms_providers:
+            with _progress("looking for encrypted DEKs") as told:
+                planned = auditing.plan(run, kms, told)
+            _tell(planned)
+            if capped := len(planned.asked) > max_kms_calls:
+                _note(
+                    f"the snapshot asks for {len(planned.asked):,} KMS calls, more than the {max_kms_calls:,} of --max-kms-calls: "
+                    "none was made, and what needs them stays undecided"
+                )
+            else:
+                _ask(run, planned, kms, yes)
+        with _progress("reading") as told:
+            text, code = run.report(told)
+    report = json.loads(text)
     if form == "json":
         click.echo(text)
     else:
         from k8senc import audit_table, terminal
 
-        terminal.show(audit_table.render(json.loads(text), snapshot.name))
-    context.exit(UNDECIDED if capped else code)
+        terminal.show(audit_table.render(report, snapshot.name))
+    if code == UNREADABLE:
+        _note(f"{escape(str(snapshot))} is damaged: {_damage(report['snapshot'])}; take a new snapshot, or compare with another copy of this one")
+    context.exit(UNDECIDED if capped and code != UNREADABLE else code)
+
+
+def _damage(snapshot: dict[str, Any]) -> str:
+    if snapshot["damagedRows"]:
+        return f"{snapshot['damagedRows']:,} of its rows cannot be parsed"
+    return "the SHA-256 at its end is not that of its content"
+
+
+def _note(text: str) -> None:
+    click.echo(f"k8senc: {text}", err=True)
+
+
+@contextmanager
+def _about(file: Path) -> Iterator[None]:
+    """Names the file in what is wrong with it."""
+    try:
+        yield
+    except SnapshotError as error:
+        raise Failure(UNREADABLE, f"{escape(str(file))}: {error}") from None
+
+
+def _ask(run: Audit, planned: Plan, kms: Mapping[str, Kms], yes: bool) -> None:
+    from k8senc import auditing
+
+    remote = any(getattr(kms[need.request.provider], "remote", True) for need in planned.asked)
+    if remote and not yes and sys.stdin.isatty():
+        click.confirm("Make these calls?", abort=True, err=True)
+    with _progress("asking the KMS") as told:
+        refused = auditing.answer(run, planned, kms, told)
+    for name, reason in refused.items():
+        _note(f"KMS provider {escape(name)} refused: {escape(reason)}")
 
 
 def _tell(planned: Plan) -> None:
@@ -180,6 +209,15 @@ def _tell(planned: Plan) -> None:
 
 def _calls(count: int) -> str:
     return f"{count:,} call{'' if count == 1 else 's'}"
+
+
+def _config(file: Path) -> Config:
+    from k8senc._native import Config
+
+    try:
+        return Config.parse(_file(file, "the configuration"))
+    except ConfigError as error:
+        raise Failure(USAGE, f"kube-apiserver refuses {escape(str(file))}: {escape(error.message)}; k8senc validate says more") from None
 
 
 def _kms_of(specs: tuple[str, ...], config: Config | None) -> dict[str, Kms]:

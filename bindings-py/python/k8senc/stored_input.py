@@ -35,7 +35,9 @@ class Found:
 def read_values(data: bytes, form: str = "auto") -> list[Found]:
     """The stored values in `data`. `auto` tries the forms that cannot be mistaken first; what fits none is raw."""
     if form == "auto":
-        return _etcdctl_json(data) or _hexdump(data) or _escaped_hex(data) or _one(_hex(data) or _base64(data)) or _etcdctl(data) or [Found(data, "raw")]
+        if (answered := _etcdctl_json(data)) is not None:
+            return answered
+        return _hexdump(data) or _escaped_hex(data) or _one(_hex(data) or _base64(data)) or _etcdctl(data) or [Found(data, "raw")]
     if form == "raw":
         return [Found(data, "raw")]
     readers = {
@@ -44,8 +46,8 @@ def read_values(data: bytes, form: str = "auto") -> list[Found]:
         "etcdctl-json": lambda: _etcdctl_json(data),
         "etcdctl": lambda: _etcdctl(data),
     }
-    if not (found := readers[form]()):
-        raise UsageError("input-form", f"the input is not {form}; auto, raw, hex, base64, etcdctl-json and etcdctl are known")
+    if (found := readers[form]()) is None:
+        raise UsageError("input-form", f"the input is not {form}; known forms are {', '.join(FORMS)}")
     return found
 
 
@@ -54,13 +56,14 @@ def _one(found: Found | None) -> list[Found] | None:
 
 
 def _etcdctl_json(data: bytes) -> list[Found] | None:
-    """`etcdctl get -w json`: keys and values are base64. A custom resource is JSON too, but has no `kvs`."""
+    """`etcdctl get -w json`: keys and values are base64, and `kvs` is absent when nothing was found. A custom resource is
+    JSON too, but has other fields."""
     if not data.lstrip()[:1] == b"{":
         return None
     try:
         answer = json.loads(data)
-        pairs = answer["kvs"]
-        if "header" not in answer or not isinstance(pairs, list):
+        pairs = answer.get("kvs", [])
+        if "header" not in answer or answer.keys() - {"header", "kvs", "count", "more"}:
             return None
         return [
             Found(
