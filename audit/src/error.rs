@@ -11,6 +11,8 @@ pub enum AuditError {
     Store(etcd_store::Error),
     /// The path names a directory, a pipe or a device.
     NotAFile,
+    /// Others than its owner may write the file, so it is not mapped.
+    NotPrivate,
     /// The file could not be opened or its length not be told.
     Open(io::Error),
     /// The configuration asks for a provider that core refuses.
@@ -28,6 +30,7 @@ impl AuditError {
         match self {
             Self::Store(e) => e.code(),
             Self::NotAFile => "not-a-file",
+            Self::NotPrivate => "not-private",
             Self::Open(_) => "open",
             Self::Configuration(_) => "configuration",
             Self::Thread(_) => "thread",
@@ -52,6 +55,9 @@ impl fmt::Display for AuditError {
             Self::NotAFile => {
                 f.write_str("not a regular file: an etcd snapshot or a member's db file is needed")
             }
+            Self::NotPrivate => f.write_str(
+                "others than the owner may write the file, it can be read but not mapped",
+            ),
             Self::Open(e) => write!(f, "the file cannot be opened: {e}"),
             Self::Configuration(e) => write!(f, "the configuration gives no chain: {e}"),
             Self::Thread(e) => write!(f, "no thread could be started: {e}"),

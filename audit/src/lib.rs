@@ -17,6 +17,8 @@ mod escape;
 mod examine;
 mod findings;
 mod inventory;
+#[cfg(unix)]
+mod mapped;
 mod names;
 mod options;
 pub mod report;
@@ -31,6 +33,8 @@ use k8senc_config::Config;
 
 pub use error::AuditError;
 pub use escape::escape;
+#[cfg(unix)]
+pub use mapped::MappedSource;
 pub use options::{Options, Progress};
 pub use report::Report;
 pub use source::FileSource;

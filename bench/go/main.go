@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/sha256"
@@ -95,7 +96,7 @@ func classify(db *bolt.DB) (rows int, err error) {
 	err = db.View(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucket).ForEach(func(_, v []byte) error {
 			_, stored, err := parse(v)
-			if err == nil && strings.HasPrefix(string(stored), prefix) {
+			if err == nil && bytes.HasPrefix(stored, []byte(prefix)) {
 				rows++
 			}
 			return err

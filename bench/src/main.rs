@@ -1,4 +1,4 @@
-//! Times passes over one file: `k8senc-bench classify|decrypt|audit|sha256|memory FILE CONFIG THREADS ROUNDS`.
+//! Times passes over one file: `k8senc-bench classify|decrypt|audit|sha256|memory mapped|read FILE CONFIG THREADS ROUNDS`.
 //!
 //! Prints milliseconds and rows of each round; the first one is on a fresh process, the others are warm. `memory` prints the
 //! most anonymous memory, in KiB, seen during a whole audit, and the live keys.
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use etcd_store::PageSource;
 use k8senc::kms::DekTable;
-use k8senc_audit::{FileSource, Options, Report, audit};
+use k8senc_audit::{FileSource, MappedSource, Options, Report, audit};
 use k8senc_backends::NATIVE;
 use k8senc_config::Config;
 use sha2::{Digest, Sha256};
@@ -19,28 +19,33 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [mode, file, config, threads, rounds] = args.as_slice() else {
+    let [mode, access, file, config, threads, rounds] = args.as_slice() else {
         return Err(
-            "usage: k8senc-bench classify|decrypt|audit|sha256|memory FILE CONFIG THREADS ROUNDS"
+            "usage: k8senc-bench classify|decrypt|audit|sha256|memory mapped|read FILE CONFIG THREADS ROUNDS"
                 .into(),
         );
     };
     let config = Config::parse(&std::fs::read(config)?)?;
-    let source = FileSource::open(Path::new(file))?;
+    let path = Path::new(file);
+    let source: Box<dyn PageSource + Sync> = match access.as_str() {
+        "mapped" => Box::new(MappedSource::open(path)?),
+        _ => Box::new(FileSource::open(path)?),
+    };
+    let source = &*source;
     let mut options = Options::new(&NATIVE);
     options.threads = threads.parse()?;
     options.hash = matches!(mode.as_str(), "audit" | "memory");
     let config = (mode != "classify").then_some(&config);
     if mode == "memory" {
-        return memory(&source, config, options);
+        return memory(source, config, options);
     }
     for _ in 0..rounds.parse::<usize>()? {
         let begin = Instant::now();
         let rows = if mode == "sha256" {
-            hash(&source)?
+            hash(source)?
         } else {
             rows(&audit(
-                &source,
+                source,
                 config,
                 &DekTable::with_backend(&NATIVE),
                 &options,
@@ -60,21 +65,29 @@ fn rows(report: &Report) -> Outcome<u64> {
     Ok(t.live)
 }
 
-fn hash(source: &FileSource) -> Outcome<u64> {
+fn hash(source: &(dyn PageSource + Sync)) -> Outcome<u64> {
     let (mut hasher, mut buffer, mut at) = (Sha256::new(), vec![0; 1 << 20], 0);
     while at < source.len() {
         let len =
             usize::try_from(source.len() - at).map_or(buffer.len(), |left| left.min(buffer.len()));
-        buffer.truncate(len);
-        source.read_at(at, &mut buffer)?;
-        hasher.update(&buffer);
+        if let Some(bytes) = source.slice(at, len) {
+            hasher.update(bytes);
+        } else {
+            buffer.truncate(len);
+            source.read_at(at, &mut buffer)?;
+            hasher.update(&buffer);
+        }
         at += len as u64;
     }
     std::hint::black_box(hasher.finalize());
     Ok(at)
 }
 
-fn memory(source: &FileSource, config: Option<&Config>, options: Options<'_>) -> Outcome<()> {
+fn memory(
+    source: &(dyn PageSource + Sync),
+    config: Option<&Config>,
+    options: Options<'_>,
+) -> Outcome<()> {
     let most = AtomicU64::new(0);
     let look = |_, _| {
         most.fetch_max(anonymous().unwrap_or(u64::MAX), Ordering::Relaxed);
