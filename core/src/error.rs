@@ -1,11 +1,36 @@
 //! The one error list. Vectors, C status numbers, Go sentinels, Python exceptions and JavaScript errors come from it.
 
 use alloc::{
+    boxed::Box,
     format,
     string::{String, ToString},
     vec::Vec,
 };
 use core::fmt;
+
+use crate::{kms::RotationFailure, text::quote};
+
+/// A call to a KMS plugin that a health probe makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KmsCall {
+    /// KMS v2.
+    Status,
+    /// KMS v1.
+    Encrypt,
+    /// KMS v1.
+    Decrypt,
+}
+
+impl KmsCall {
+    /// `status`, `encrypt` or `decrypt`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Encrypt => "encrypt",
+            Self::Decrypt => "decrypt",
+        }
+    }
+}
 
 /// Why a stored value was not opened, a value not written, or a chain not built.
 ///
@@ -116,6 +141,62 @@ pub enum Error {
     },
     /// A KMS provider was asked to write without the key it should write with.
     NoWriteKey,
+    /// A call of a health probe failed.
+    KmsCall {
+        /// Which one.
+        call: KmsCall,
+        /// The provider; `None` when a failure of the last 3 s is repeated, which upstream does without its wrapper.
+        provider: Option<String>,
+        /// What the plugin said, or why it said nothing.
+        reason: String,
+    },
+    /// Status of a KMS v2 plugin reports a healthz other than `ok`.
+    KmsHealthz {
+        /// What it reports.
+        got: String,
+    },
+    /// Status of a KMS v2 plugin reports a version of the API that kube-apiserver does not know.
+    KmsVersion {
+        /// What it reports.
+        got: String,
+    },
+    /// Status of a KMS v2 plugin reports another version than before.
+    KmsVersionChanged {
+        /// The first good one.
+        first: String,
+        /// The one it reports now.
+        got: String,
+    },
+    /// Status of a KMS v2 plugin reports a key_id that is empty or over 1,024 bytes.
+    KmsStatusKeyId {
+        /// `sha256:` and hex; empty for an empty key_id.
+        hash: String,
+        /// Its length in bytes.
+        got: usize,
+    },
+    /// Encrypt of a KMS v2 plugin failed.
+    KmsEncryptRefused {
+        /// What the plugin said.
+        reason: String,
+    },
+    /// A KMS v2 plugin reports a new key_id, and no seed could be had for it.
+    KmsRotation(Box<RotationFailure>),
+    /// All that is wrong with a KMS v2 plugin.
+    KmsUnhealthy {
+        /// The provider.
+        provider: String,
+        /// One or more: healthz, version, key_id, rotation.
+        causes: Vec<Error>,
+    },
+    /// No good Status for so long that the seed may not be written with any more.
+    KmsWriteExpired {
+        /// `sha256:` and hex of the seed's key_id.
+        key_id: String,
+        /// When it expired, RFC 3339.
+        expired: String,
+        /// The time of the write, RFC 3339.
+        now: String,
+    },
 }
 
 impl Error {
@@ -149,6 +230,15 @@ impl Error {
         "key-size",
         "random-too-short",
         "no-write-key",
+        "kms-call",
+        "kms-healthz",
+        "kms-version",
+        "kms-version-changed",
+        "kms-status-key-id",
+        "kms-encrypt-refused",
+        "kms-rotation",
+        "kms-unhealthy",
+        "kms-write-expired",
     ];
 
     /// The name that vectors, C, Python and JavaScript share. Never reworded.
@@ -182,6 +272,15 @@ impl Error {
             Self::KeySize { .. } => "key-size",
             Self::RandomTooShort { .. } => "random-too-short",
             Self::NoWriteKey => "no-write-key",
+            Self::KmsCall { .. } => "kms-call",
+            Self::KmsHealthz { .. } => "kms-healthz",
+            Self::KmsVersion { .. } => "kms-version",
+            Self::KmsVersionChanged { .. } => "kms-version-changed",
+            Self::KmsStatusKeyId { .. } => "kms-status-key-id",
+            Self::KmsEncryptRefused { .. } => "kms-encrypt-refused",
+            Self::KmsRotation(_) => "kms-rotation",
+            Self::KmsUnhealthy { .. } => "kms-unhealthy",
+            Self::KmsWriteExpired { .. } => "kms-write-expired",
         }
     }
 
@@ -232,6 +331,33 @@ impl Error {
                 let texts: Vec<String> = errors.iter().filter_map(Self::upstream).collect();
                 aggregate_text(&texts)
             }
+            Self::KmsCall { provider: None, reason, .. } => reason.clone(),
+            Self::KmsCall { call, provider: Some(provider), reason } => format!(
+                "failed to perform {} section of the healthz check for KMS Provider {provider}, error: {reason}",
+                call.name()
+            ),
+            Self::KmsHealthz { got } => format!("got unexpected healthz status: {got}"),
+            Self::KmsVersion { got } => format!("expected KMSv2 API version v2, got {got}"),
+            Self::KmsVersionChanged { first, got } => format!(
+                "KMSv2 API version should not change after the initial status response version {first}, got {got}"
+            ),
+            Self::KmsStatusKeyId { hash, got } => {
+                let size = match got {
+                    0 => "keyID is empty".into(),
+                    _ => format!("keyID is {got} bytes, which exceeds the max size of 1024"),
+                };
+                format!("got invalid KMSv2 KeyID hash {}: {size}", quote(hash))
+            }
+            Self::KmsEncryptRefused { reason } => format!("failed to encrypt DEK, error: {reason}"),
+            Self::KmsRotation(failure) => failure.upstream(),
+            Self::KmsUnhealthy { provider, causes } => {
+                let texts: Vec<String> = causes.iter().filter_map(Self::upstream).collect();
+                format!("kmsv2 Provider {provider} is not healthy, error: {}", aggregate_text(&texts))
+            }
+            Self::KmsWriteExpired { key_id, expired, now } => format!(
+                "encryptedDEKSource with keyID hash {} expired at {expired} (current time is {now})",
+                quote(key_id)
+            ),
             Self::CbcIvOnly
             | Self::AadEmpty
             | Self::CounterOverflow
@@ -333,6 +459,33 @@ impl fmt::Display for Error {
                 write!(f, "{got} random bytes were given, the format draws {need}")
             }
             Self::NoWriteKey => f.write_str("the KMS provider has no DEK or seed to write with"),
+            Self::KmsCall { call, reason, .. } => {
+                write!(f, "the KMS plugin did not answer {}: {}", call.name(), reason.escape_default())
+            }
+            Self::KmsHealthz { got } => {
+                write!(f, "the KMS plugin reports healthz {:?}, \"ok\" is needed", got)
+            }
+            Self::KmsVersion { got } => write!(f, "the KMS plugin reports version {got:?}, \"v2\" is needed"),
+            Self::KmsVersionChanged { first, got } => {
+                write!(f, "the KMS plugin reports version {got:?}, it reported {first:?} before")
+            }
+            Self::KmsStatusKeyId { got, .. } => {
+                write!(f, "the KMS plugin reports a key_id of {got} bytes, 1 to 1024 are allowed")
+            }
+            Self::KmsEncryptRefused { reason } => {
+                write!(f, "the KMS did not encrypt the seed: {}", reason.escape_default())
+            }
+            Self::KmsRotation(failure) => match &failure.cause {
+                Some(cause) => write!(f, "no seed for the new key_id: {cause}"),
+                None => f.write_str("no seed for the new key_id: Encrypt answered another key_id than Status"),
+            },
+            Self::KmsUnhealthy { causes, .. } => {
+                let texts: Vec<String> = causes.iter().map(ToString::to_string).collect();
+                write!(f, "the KMS plugin is not healthy: {}", texts.join("; "))
+            }
+            Self::KmsWriteExpired { expired, .. } => {
+                write!(f, "the seed expired at {expired}, as the KMS plugin has not reported its key_id since")
+            }
         }
     }
 }

@@ -27,4 +27,4 @@ pub mod secret;
 pub mod text;
 pub mod wire;
 
-pub use error::Error;
+pub use error::{Error, KmsCall};

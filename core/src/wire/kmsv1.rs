@@ -4,7 +4,7 @@
 //! length (2, big-endian) | encrypted DEK (length) | body
 //! ```
 //!
-//! The body is an [`aesgcm`](super::aesgcm) body since 1.25 and an [`aescbc`](super::aescbc) body before; nothing says which.
+//! The body is an [`aesgcm`] body since 1.25 and an [`aescbc`] body before; nothing says which.
 
 use alloc::vec::Vec;
 
