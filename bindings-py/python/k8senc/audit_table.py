@@ -13,8 +13,8 @@ from k8senc._native import escape
 Json = dict[str, Any]
 
 _STALE = {
-    "not-first-provider": "not the first provider",
-    "not-first-key": "not the first key",
+    "not-first-provider": "not first provider",
+    "not-first-key": "not first key",
     "legacy-body": "KMS v1 CBC body",
     "key-id": "key_id is not current",
     "source-type": "key form",

@@ -93,7 +93,7 @@ def main() -> None:
     """
 
 
-@main.command(epilog=EXIT_CODES)
+@main.command(epilog=EXIT_CODES, short_help="What a snapshot holds: encrypted, stale, unreadable, plaintext.")
 @click.argument("snapshot", type=click.Path(path_type=Path))
 @click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="EncryptionConfiguration. With it values are opened and judged as kube-apiserver would; without, they are classified.")
 @click.option("--kms", "kms_specs", multiple=True, metavar="NAME=FILE.json", help="Who answers for the KMS provider NAME: a file with local KEKs. Repeatable.")
@@ -242,7 +242,7 @@ def _kms_of(specs: tuple[str, ...], config: Config | None) -> dict[str, Kms]:
     return kms
 
 
-@main.command("inspect")
+@main.command("inspect", short_help="What one stored value says of itself, without keys.")
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--input", "input_form", type=click.Choice(["auto", "raw", "hex", "base64", "etcdctl-json", "etcdctl"]), default="auto", show_default=True, help="Form of the input.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -279,7 +279,7 @@ def inspect_command(context: click.Context, file: BinaryIO, input_form: str, for
     context.exit(FINDINGS if any(one["problem"] for one in answers) else CLEAN)
 
 
-@main.command()
+@main.command(short_help="Whether kube-apiserver starts with a configuration.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--kubernetes", "version", metavar="1.N", help="The release that is asked; the newest known one by default.")
 @click.option("--reload", "reloading", is_flag=True, help="With --encryption-provider-config-automatic-reload.")

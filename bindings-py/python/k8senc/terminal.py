@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -19,13 +20,17 @@ _PIPED = 100
 
 def show(answer: RenderableType) -> None:
     """Prints to stdout, coloured when it is a terminal and NO_COLOR is not set."""
-    console = Console(markup=False, emoji=False, highlight=False, soft_wrap=False)
-    if console.is_terminal or os.environ.get("COLUMNS"):
-        width = min(console.width, _WIDEST)
-    else:
-        width = _PIPED
-    console.width = width
-    console.print(answer)
+    console = Console(markup=False, emoji=False, highlight=False)
+    if console.is_terminal:
+        console.width = min(console.width, _WIDEST)
+        console.print(answer)
+        return
+    if not os.environ.get("COLUMNS"):
+        console.width = _PIPED
+    with console.capture() as printed:
+        console.print(answer)
+    # Rich fills table cells up; a file has no use for that.
+    click.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 @contextmanager
