@@ -1,7 +1,7 @@
 # Short names only; what they do is in scripts/. `make test` runs everything a change needs.
 # Targets stand from the cheapest to the dearest: .ci/run takes them in this order.
 
-.PHONY: demo test test-py setup fmt advisories
+.PHONY: bench demo test test-py setup fmt advisories
 .DEFAULT_GOAL := test
 
 RUN = @scripts/timed $@
@@ -11,6 +11,7 @@ test: test-tree test-gen test-rust test-nostd test-py
 setup: ; $(RUN) scripts/setup rust go python
 demo: ; $(RUN) scripts/demo
 fmt: ; cargo fmt --all
+bench: setup ; $(RUN) scripts/bench
 advisories: ; $(RUN) scripts/advisories
 
 test-tree: setup ; $(RUN) scripts/test-tree

@@ -1,17 +1,18 @@
-//! The verdict on one row. Plaintext lives in one reused buffer until the next row; nothing of it gets out but a verdict.
+//! What a thread does with each row: find its place, have it judged, name its counter.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use etcd_store::{HashKey, KeyValue, NameHash, Row, RowKey};
-use k8s_object::{EtcdKey, EtcdName, looks_like_object, metadata, parse_etcd_key};
-use k8senc::chain::{How, Outcome, Staleness};
-use k8senc::inspect::{Format, Inspection, inspect};
-use k8senc::kms::{DekRequest, DekTable};
+use etcd_store::{HashKey, KeyValue, Row};
+use k8s_object::{EtcdKey, parse_etcd_key};
+use k8senc::chain::Staleness;
+use k8senc::inspect::{Inspection, inspect};
+use k8senc::kms::DekTable;
 use k8senc::secret::Plaintext;
 
 use crate::chains::{Chains, Rule};
-use crate::names::ByName;
+use crate::judge::{Attribution, Subject};
+use crate::part::{Dek, GroupKey, Part, Place, Seen, State, Verdict};
 use crate::scan::Worker;
 
 /// What all threads share.
@@ -22,105 +23,6 @@ pub(crate) struct Context<'a> {
     pub hash_key: HashKey,
     /// Only collect what the KMS must be asked; open nothing.
     pub survey: bool,
-}
-
-/// Which counter a row belongs to. Texts are bytes of the file, not yet escaped.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct GroupKey {
-    pub place: Place,
-    pub provider: &'static str,
-    pub key: Option<Vec<u8>>,
-    pub guessed: bool,
-    pub key_id: Option<Vec<u8>>,
-    pub form: Option<&'static str>,
-}
-
-/// What an etcd key belongs to.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Place {
-    Resource {
-        name: String,
-        covered: Option<bool>,
-        rule: Option<String>,
-    },
-    Housekeeping,
-    #[default]
-    Foreign,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum State {
-    /// Without configuration, or no object of Kubernetes: nothing was opened.
-    Classified,
-    Opened(Staleness),
-    /// Index into [`Part::whys`].
-    Refused(usize),
-    Undecided,
-    Tombstone,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Verdict {
-    pub state: State,
-    pub plaintext: bool,
-    pub exposed: bool,
-    pub moved: bool,
-}
-
-/// One row, judged.
-pub(crate) struct Seen {
-    pub key: RowKey,
-    pub name: NameHash,
-    /// Index into [`Part::groups`].
-    pub group: usize,
-    /// Index into [`Part::deks`].
-    pub dek: Option<usize>,
-    pub verdict: Verdict,
-    /// Place of the etcd key in [`Part::names`], for rows that may become examples.
-    pub text: Option<(usize, usize)>,
-}
-
-pub(crate) struct Dek {
-    pub hash: NameHash,
-    pub provider: Vec<u8>,
-    pub api: &'static str,
-    /// Only in a survey.
-    pub requests: Vec<DekRequest>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Why {
-    pub code: &'static str,
-    pub upstream: Option<String>,
-}
-
-/// What one batch holds, newest row first.
-#[derive(Default)]
-pub(crate) struct Part {
-    pub rows: Vec<Seen>,
-    pub groups: Vec<(NameHash, GroupKey)>,
-    pub deks: Vec<Dek>,
-    pub whys: Vec<Why>,
-    pub names: Vec<u8>,
-    pub damaged: Vec<(RowKey, u64)>,
-    group_index: ByName<usize>,
-    dek_index: ByName<usize>,
-}
-
-impl Part {
-    fn why(&mut self, why: Why) -> usize {
-        // A handful of kinds; plugins' texts may differ for each value, so only the newest are compared.
-        const COMPARED: usize = 32;
-        let from = self.whys.len().saturating_sub(COMPARED);
-        let known = self.whys.iter().skip(from).position(|w| *w == why);
-        known.map_or_else(
-            || {
-                self.whys.push(why);
-                self.whys.len() - 1
-            },
-            |at| from + at,
-        )
-    }
 }
 
 /// What one resource's rows have in common.
@@ -215,14 +117,6 @@ impl<'a> Examiner<'a> {
         if !row.key.tombstone {
             let inspection = inspect(kv.value);
             group = Attribution::guess(&inspection);
-            let subject = Subject {
-                stored: kv.value,
-                etcd_key: kv.key,
-                object: match &at {
-                    EtcdKey::Object(name) => Some(name),
-                    _ => None,
-                },
-            };
             seen.dek = self.shared.dek(
                 &inspection,
                 known,
@@ -232,14 +126,19 @@ impl<'a> Examiner<'a> {
                 part,
             );
             if !self.shared.survey {
-                seen.verdict = self.shared.judge(
-                    &subject,
-                    &inspection,
-                    known,
-                    &mut group,
-                    &mut self.plaintext,
-                    part,
-                );
+                let subject = Subject {
+                    inspection,
+                    rule: known.rule,
+                    sensitive: known.sensitive,
+                    stored: kv.value,
+                    etcd_key: kv.key,
+                    object: match &at {
+                        EtcdKey::Object(name) => Some(name),
+                        _ => None,
+                    },
+                };
+                let (deks, plaintext) = (self.shared.deks, &mut self.plaintext);
+                seen.verdict = subject.judge(&mut group, deks, plaintext, part);
             }
         }
         let quiet = matches!(
@@ -299,136 +198,7 @@ impl<'a> Known<'a> {
     }
 }
 
-struct Subject<'v> {
-    stored: &'v [u8],
-    etcd_key: &'v [u8],
-    object: Option<&'v EtcdName<'v>>,
-}
-
-/// Provider, key and form of a value.
-#[derive(Default)]
-struct Attribution<'v> {
-    provider: &'static str,
-    key: Option<&'v [u8]>,
-    guessed: bool,
-    key_id: Option<&'v [u8]>,
-    form: Option<&'static str>,
-}
-
-impl<'v> Attribution<'v> {
-    /// As far as the stored bytes tell without keys.
-    fn guess(inspection: &Inspection<'v>) -> Self {
-        let local = matches!(
-            inspection.format,
-            Format::AesCbc | Format::AesGcm | Format::Secretbox
-        );
-        let v2 = inspection.kmsv2.as_ref();
-        Self {
-            provider: inspection.format.name(),
-            key: inspection.name,
-            guessed: local,
-            key_id: v2.map(|o| o.key_id.as_bytes()),
-            form: v2.and_then(|o| form(o.source_type)),
-        }
-    }
-}
-
-impl<'v> Attribution<'v> {
-    /// Takes the name that the configuration knows.
-    fn name(&mut self, configured: Option<&'v str>) {
-        if let Some(name) = configured {
-            self.key = Some(name.as_bytes());
-            self.guessed = false;
-        }
-    }
-}
-
-/// The form of a KMS v2 value; `None` for a number nobody knows.
-const fn form(source_type: i32) -> Option<&'static str> {
-    match source_type {
-        0 => Some("key"),
-        1 => Some("seed"),
-        _ => None,
-    }
-}
-
-/// What was seen of a plaintext.
-enum Look {
-    Fine,
-    NoObject,
-    Moved,
-}
-
-fn look(plain: &[u8], how: &How, provider: &str, object: Option<&EtcdName<'_>>) -> Look {
-    // Nothing authenticates a CBC body: one wrong key in 256 opens it, to noise.
-    if how.unauthenticated && !looks_like_object(plain) {
-        return Look::NoObject;
-    }
-    // aesgcm and KMS bind a value to its etcd key; these two do not.
-    let unbound = how.unauthenticated || provider == "secretbox";
-    let Some(name) = object.filter(|n| unbound && n.has_api) else {
-        return Look::Fine;
-    };
-    let moved = metadata(plain).is_some_and(|meta| {
-        !meta.name.is_empty()
-            && (meta.name.as_bytes() != name.name
-                || meta.namespace.as_bytes() != name.namespace.unwrap_or_default())
-    });
-    if moved { Look::Moved } else { Look::Fine }
-}
-
 impl Context<'_> {
-    fn judge<'v>(
-        &self,
-        subject: &Subject<'v>,
-        inspection: &Inspection<'v>,
-        known: &Known<'v>,
-        group: &mut Attribution<'v>,
-        plaintext: &mut Plaintext,
-        part: &mut Part,
-    ) -> Verdict {
-        let plain = inspection.format == Format::Plain;
-        let covered = known.rule.is_some_and(|r| r.covered);
-        let verdict = |state, moved| Verdict {
-            state,
-            plaintext: plain,
-            exposed: plain && (covered || known.sensitive),
-            moved,
-        };
-        let mut refuse = |code, upstream| State::Refused(part.why(Why { code, upstream }));
-        let Some(rule) = known.rule else {
-            let state = inspection
-                .problem
-                .as_ref()
-                .map_or(State::Classified, |e| refuse(e.code(), e.upstream()));
-            return verdict(state, false);
-        };
-        let opened = rule
-            .chain
-            .open_in(subject.stored, subject.etcd_key, self.deks, plaintext);
-        let how = match opened {
-            Ok(Outcome::Opened(how)) => how,
-            other => {
-                let named = rule.chain.named_in(subject.stored);
-                group.name(named.and_then(|(provider, key)| rule.name_at(provider, key)));
-                let state = match other {
-                    Err(error) => refuse(error.code(), error.upstream()),
-                    Ok(_) => State::Undecided,
-                };
-                return verdict(state, false);
-            }
-        };
-        group.name(rule.name_at(how.provider, how.key));
-        if inspection.format == Format::KmsV1 {
-            group.form = Some(if how.unauthenticated { "cbc" } else { "gcm" });
-        }
-        match plaintext.judge(|bytes| look(bytes, &how, group.provider, subject.object)) {
-            Look::NoObject => verdict(refuse("not-an-object", None), false),
-            Look::Fine => verdict(State::Opened(how.stale), false),
-            Look::Moved => verdict(State::Opened(how.stale), true),
-        }
-    }
-
     /// The index of the value's DEK in `part`, if a KMS provider wrote it.
     fn dek(
         &self,
@@ -507,8 +277,11 @@ impl Context<'_> {
                 by.key_id.unwrap_or_default(),
             ],
         );
+        if part.newest.0 == *scratch {
+            return part.newest.1;
+        }
         let hash = self.hash_key.hash(scratch);
-        *part.group_index.entry(hash).or_insert_with(|| {
+        let at = *part.group_index.entry(hash).or_insert_with(|| {
             let key = GroupKey {
                 place: known.place.clone(),
                 provider: by.provider,
@@ -519,7 +292,9 @@ impl Context<'_> {
             };
             part.groups.push((hash, key));
             part.groups.len() - 1
-        })
+        });
+        part.newest = (scratch.clone(), at);
+        at
     }
 }
 

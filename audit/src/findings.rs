@@ -3,7 +3,7 @@
 use etcd_store::Warning;
 
 use crate::escape::escape;
-use crate::examine::Place;
+use crate::part::Place;
 use crate::report::{Example, Finding, HashStatus, Severity, Snapshot};
 use crate::tally::{GroupTally, Tally};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::escape::escape;
-use crate::examine::Place;
+use crate::part::Place;
 use crate::report::{Counts, DekCount, Group, OtherKeys, Resource, Unreadable};
 use crate::tally::{GroupTally, Tally, WhyTally};
 

@@ -17,10 +17,12 @@ mod escape;
 mod examine;
 mod findings;
 mod inventory;
+mod judge;
 #[cfg(unix)]
 mod mapped;
 mod names;
 mod options;
+mod part;
 pub mod report;
 mod scan;
 mod source;

@@ -6,7 +6,7 @@ use etcd_store::{Class, LiveSet};
 use k8senc::kms::DekRequest;
 
 use crate::AuditError;
-use crate::examine::Part;
+use crate::part::Part;
 
 /// Distinct requests kept. Asking a KMS that often takes hours; a crafted file can hold millions.
 const MAX_REQUESTS: usize = 100_000;

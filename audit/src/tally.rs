@@ -7,8 +7,8 @@ use k8senc::chain::Staleness;
 
 use crate::AuditError;
 use crate::escape::escape;
-use crate::examine::{GroupKey, Part, Place, Seen, State, Verdict, Why};
 use crate::names::ByName;
+use crate::part::{GroupKey, Part, Place, Seen, State, Verdict, Why};
 use crate::report::{Counts, Example};
 
 /// Groups counted apart. Real files have dozens; a crafted one can name another key in each row.
@@ -286,5 +286,82 @@ impl GroupTally {
             Some(at) => self.whys.get_mut(at),
             None => self.whys.last_mut(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use etcd_store::{HashKey, Revision, RowKey};
+
+    use super::{MAX_GROUPS, MAX_WHYS, Tally};
+    use crate::part::{GroupKey, Part, Place, Seen, State, Verdict, Why};
+
+    /// A part of `groups` keys with one refused live value each, newest first.
+    fn part(groups: usize, first: usize, upstream: impl Fn(usize) -> Option<String>) -> Part {
+        let names = HashKey::new([7; 16]);
+        let mut part = Part::default();
+        for n in 0..groups {
+            let text = (first + n).to_string();
+            let key = GroupKey {
+                place: Place::Resource {
+                    name: "secrets".to_owned(),
+                    covered: Some(true),
+                    rule: None,
+                },
+                key: Some(text.clone().into_bytes()),
+                ..GroupKey::default()
+            };
+            part.groups.push((names.hash(text.as_bytes()), key));
+            part.whys.push(Why {
+                code: "authentication",
+                upstream: upstream(n),
+            });
+            part.rows.push(Seen {
+                key: RowKey {
+                    revision: Revision { main: 1, sub: 0 },
+                    tombstone: false,
+                },
+                name: names.hash(format!("row {text}").as_bytes()),
+                group: n,
+                dek: None,
+                verdict: Verdict {
+                    state: State::Refused(n),
+                    plaintext: false,
+                    exposed: false,
+                    moved: false,
+                },
+                text: None,
+            });
+        }
+        part
+    }
+
+    #[test]
+    fn a_file_of_endless_key_names_fills_a_bounded_table() {
+        let mut tally = Tally::new(3);
+        for first in [0, 6000, 12_000] {
+            tally.add(part(6000, first, |_| None)).unwrap();
+        }
+        assert_eq!(tally.groups.len(), MAX_GROUPS + 1);
+        let folded = tally.groups.last().unwrap();
+        assert!(folded.folded);
+        assert_eq!(folded.counts.live, 18_000 - MAX_GROUPS as u64);
+        let live: u64 = tally.groups.iter().map(|g| g.counts.live).sum();
+        assert_eq!(live, 18_000);
+    }
+
+    #[test]
+    fn a_plugin_of_endless_texts_fills_a_bounded_list() {
+        let mut tally = Tally::new(3);
+        for first in 0..100 {
+            let mut part = part(1, first, |_| Some(format!("text {first}")));
+            let names = HashKey::new([7; 16]);
+            part.groups = vec![(names.hash(b"one"), GroupKey::default())];
+            tally.add(part).unwrap();
+        }
+        let group = tally.groups.first().unwrap();
+        assert_eq!(group.whys.len(), MAX_WHYS + 1);
+        assert_eq!(group.whys.iter().map(|w| w.live).sum::<u64>(), 100);
+        assert_eq!(group.counts.unreadable, 100);
     }
 }

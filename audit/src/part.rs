@@ -1,0 +1,108 @@
+//! What a thread makes of one batch, on its way to the counters.
+
+use etcd_store::{NameHash, RowKey};
+use k8senc::chain::Staleness;
+use k8senc::kms::DekRequest;
+
+use crate::names::ByName;
+
+/// Which counter a row belongs to. Texts are bytes of the file, not yet escaped.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GroupKey {
+    pub place: Place,
+    pub provider: &'static str,
+    pub key: Option<Vec<u8>>,
+    pub guessed: bool,
+    pub key_id: Option<Vec<u8>>,
+    pub form: Option<&'static str>,
+}
+
+/// What an etcd key belongs to.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Place {
+    Resource {
+        name: String,
+        covered: Option<bool>,
+        rule: Option<String>,
+    },
+    Housekeeping,
+    #[default]
+    Foreign,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum State {
+    /// Without configuration, or no object of Kubernetes: nothing was opened.
+    Classified,
+    Opened(Staleness),
+    /// Index into [`Part::whys`].
+    Refused(usize),
+    Undecided,
+    Tombstone,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verdict {
+    pub state: State,
+    pub plaintext: bool,
+    pub exposed: bool,
+    pub moved: bool,
+}
+
+/// One row, judged.
+pub(crate) struct Seen {
+    pub key: RowKey,
+    pub name: NameHash,
+    /// Index into [`Part::groups`].
+    pub group: usize,
+    /// Index into [`Part::deks`].
+    pub dek: Option<usize>,
+    pub verdict: Verdict,
+    /// Place of the etcd key in [`Part::names`], for rows that may become examples.
+    pub text: Option<(usize, usize)>,
+}
+
+pub(crate) struct Dek {
+    pub hash: NameHash,
+    pub provider: Vec<u8>,
+    pub api: &'static str,
+    /// Only in a survey.
+    pub requests: Vec<DekRequest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Why {
+    pub code: &'static str,
+    pub upstream: Option<String>,
+}
+
+/// What one batch holds, newest row first.
+#[derive(Default)]
+pub(crate) struct Part {
+    pub rows: Vec<Seen>,
+    pub groups: Vec<(NameHash, GroupKey)>,
+    pub deks: Vec<Dek>,
+    pub whys: Vec<Why>,
+    pub names: Vec<u8>,
+    pub damaged: Vec<(RowKey, u64)>,
+    pub group_index: ByName<usize>,
+    pub dek_index: ByName<usize>,
+    /// The newest group, by what was hashed for it.
+    pub newest: (Vec<u8>, usize),
+}
+
+impl Part {
+    pub fn why(&mut self, why: Why) -> usize {
+        // A handful of kinds; plugins' texts may differ for each value, so only the newest are compared.
+        const COMPARED: usize = 32;
+        let from = self.whys.len().saturating_sub(COMPARED);
+        let known = self.whys.iter().skip(from).position(|w| *w == why);
+        known.map_or_else(
+            || {
+                self.whys.push(why);
+                self.whys.len() - 1
+            },
+            |at| from + at,
+        )
+    }
+}
