@@ -11,8 +11,9 @@
 
 from k8senc._native import Chain, Config, DekRequest, Inspection, LocalKek, Opened, Problem, Verdict, __version__, inspect, validate
 from k8senc.auditing import audit
-from k8senc.errors import ConfigError, K8sEncError, SnapshotError, StoredValueError, UsageError
+from k8senc.errors import ConfigError, K8sEncError, RemoteError, SnapshotError, StoredValueError, UsageError
 from k8senc.kms import Kms
+from k8senc.kms_socket import SocketKms
 
 __all__ = [
     "Chain",
@@ -25,7 +26,9 @@ __all__ = [
     "LocalKek",
     "Opened",
     "Problem",
+    "RemoteError",
     "SnapshotError",
+    "SocketKms",
     "StoredValueError",
     "UsageError",
     "Verdict",

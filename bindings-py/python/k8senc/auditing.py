@@ -10,7 +10,7 @@ from os import PathLike
 from typing import Any
 
 from k8senc._native import Audit, Config, DekNeed
-from k8senc.errors import UsageError
+from k8senc.errors import RemoteError, UsageError
 from k8senc.kms import Kms
 
 __all__ = ["MAX_KMS_CALLS", "Plan", "answer", "audit", "plan"]
@@ -46,7 +46,10 @@ def plan(run: Audit, kms: Mapping[str, Kms], progress: Progress | None = None) -
 
 
 def answer(run: Audit, planned: Plan, kms: Mapping[str, Kms], progress: Progress | None = None) -> dict[str, str]:
-    """Makes the calls of a plan, paced. Returns the last error of each provider that refused."""
+    """Makes the calls of a plan, paced. Returns the last error of each provider that refused.
+
+    A `RemoteError` ends it: who cannot be reached is not asked a thousand times.
+    """
     refused: dict[str, str] = {}
     for provider, plugin in kms.items():
         key_id = getattr(plugin, "key_id", None)
@@ -58,6 +61,8 @@ def answer(run: Audit, planned: Plan, kms: Mapping[str, Kms], progress: Progress
             time.sleep(1 / _CALLS_PER_SECOND)
         try:
             dek = plugin.unwrap(need.request)
+        except RemoteError:
+            raise
         except Exception as error:
             refused[need.request.provider] = str(error)
             run.refuse(need.request, str(error))
@@ -84,7 +89,8 @@ def audit(
     Without a configuration values are only classified. `kms` answers for the KMS providers of the configuration, by name;
     what nobody answers for is counted as undecided.
 
-    Raises `SnapshotError` when the file cannot be read, `UsageError` when it asks for more than `max_kms_calls` calls.
+    Raises `SnapshotError` when the file cannot be read, `UsageError` when it asks for more than `max_kms_calls` calls,
+    `RemoteError` when a KMS cannot be reached.
     """
     prefix = etcd_prefix.encode() if isinstance(etcd_prefix, str) else etcd_prefix
     run = Audit(path, config, threads=threads, hash=check_hash, examples=examples, etcd_prefix=prefix)

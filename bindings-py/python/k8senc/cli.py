@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 import click
 
 from k8senc._native import __version__, escape
-from k8senc.errors import ConfigError, K8sEncError, SnapshotError, UsageError
+from k8senc.errors import ConfigError, K8sEncError, RemoteError, SnapshotError, UsageError
 
 if TYPE_CHECKING:
     from k8senc._native import Audit, Config
@@ -64,6 +64,8 @@ def run() -> NoReturn:
         code = 128 + signal.SIGPIPE
     except (ConfigError, UsageError) as error:
         code = _failed(USAGE, error)
+    except RemoteError as error:
+        code = _failed(REMOTE, error)
     except K8sEncError as error:
         code = _failed(UNREADABLE, error)
     sys.exit(code if isinstance(code, int) else CLEAN)
@@ -96,7 +98,7 @@ def main() -> None:
 @main.command(epilog=EXIT_CODES, short_help="What a snapshot holds: encrypted, stale, unreadable, plaintext.")
 @click.argument("snapshot", type=click.Path(path_type=Path))
 @click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="EncryptionConfiguration. With it values are opened and judged as kube-apiserver would; without, they are classified.")
-@click.option("--kms", "kms_specs", multiple=True, metavar="NAME=FILE.json", help="Who answers for the KMS provider NAME: a file with local KEKs. Repeatable.")
+@click.option("--kms", "kms_specs", multiple=True, metavar="NAME=WHERE", help="Who answers for the KMS provider NAME: a file with local KEKs, or the plugin's socket as unix:///path. Repeatable.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--max-kms-calls", type=click.IntRange(min=0), default=1_000, show_default=True, metavar="N", help="Call no KMS when the snapshot asks for more than N calls.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before calling a KMS.")
@@ -126,7 +128,7 @@ def audit(
     \b
     Examples:
       k8senc audit snapshot.db
-      k8senc audit snapshot.db --config encryption-config.yaml --kms cloud-kms=keks.json
+      k8senc audit snapshot.db --config encryption-config.yaml --kms cloud-kms=unix:///run/kms.sock
       k8senc audit snapshot.db --format json | jq .totals
     """
     from k8senc import auditing
@@ -222,22 +224,26 @@ def _config(file: Path) -> Config:
 
 def _kms_of(specs: tuple[str, ...], config: Config | None) -> dict[str, Kms]:
     from k8senc.kms import local_kek
+    from k8senc.kms_socket import SocketKms
 
     if specs and config is None:
         raise Failure(USAGE, "--kms needs --config: the configuration says which values a KMS provider opens")
-    names = [name for name, _ in config.kms_providers] if config else []
+    versions = dict(config.kms_providers) if config else {}
     kms: dict[str, Kms] = {}
     for spec in specs:
         name, equals, where = spec.partition("=")
         if not name or not equals or not where:
-            raise Failure(USAGE, f"--kms {spec!r}: NAME=FILE.json is needed, with the name of a KMS provider and a file of local KEKs")
-        if name not in names:
-            known = ", ".join(map(repr, names)) or "none"
+            raise Failure(USAGE, f"--kms {spec!r}: NAME=FILE.json or NAME=unix:///path is needed, with the name of a KMS provider")
+        if name not in versions:
+            known = ", ".join(map(repr, versions)) or "none"
             raise Failure(USAGE, f"--kms {name!r}: the configuration has no KMS provider of this name; it has {known}")
         if name in kms:
             raise Failure(USAGE, f"--kms {name!r} is given twice")
+        if where.startswith("unix://"):
+            kms[name] = SocketKms(where, versions[name])
+            continue
         if "://" in where:
-            raise Failure(USAGE, f"--kms {spec!r}: a file of local KEKs is the only form of --kms; in Python, k8senc.audit takes any object with unwrap(request)")
+            raise Failure(USAGE, f"--kms {spec!r}: known are a file of local KEKs and unix:///path; in Python, k8senc.audit takes any object with unwrap(request)")
         kms[name] = local_kek(_file(Path(where), "the KEK file"), name)
     return kms
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from k8senc._native import Verdict
 
-__all__ = ["ConfigError", "K8sEncError", "SnapshotError", "StoredValueError", "UsageError"]
+__all__ = ["ConfigError", "K8sEncError", "RemoteError", "SnapshotError", "StoredValueError", "UsageError"]
 
 
 class K8sEncError(Exception):
@@ -60,5 +60,11 @@ class UsageError(K8sEncError):
 
 class SnapshotError(K8sEncError):
     """A file that cannot be read as an etcd backend."""
+
+    __module__ = "k8senc"
+
+
+class RemoteError(K8sEncError):
+    """A KMS that cannot be reached. An answer it gives, even a refusal, is no such error."""
 
     __module__ = "k8senc"
