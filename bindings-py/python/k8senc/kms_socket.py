@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import uuid
 from collections.abc import Iterator
 from types import TracebackType
@@ -28,7 +29,8 @@ class SocketKms:
 
     def __init__(self, endpoint: str, api_version: str, *, uses_seed: bool = True, timeout: float = _TIMEOUT) -> None:
         try:
-            import grpc
+            # grpcio has no types of its own.
+            grpc: Any = importlib.import_module("grpc")
         except ImportError:
             raise UsageError("extra-kms", "a KMS plugin's socket needs grpcio: pip install 'k8senc[kms]'") from None
         if not endpoint.startswith("unix://"):
