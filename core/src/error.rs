@@ -197,6 +197,12 @@ pub enum Error {
         /// The time of the write, RFC 3339.
         now: String,
     },
+    /// The bytes are no keyset record, or the key_id beside them is no keyset's.
+    KeysetMalformed(&'static str),
+    /// A keyset, or the writing or opening of its record, is not allowed as asked for.
+    KeysetRefused(&'static str),
+    /// Record, key_id, wrap and keys do not belong together. Final for the record: no other wrap is to be tried.
+    KeysetIntegrity,
 }
 
 impl Error {
@@ -239,6 +245,9 @@ impl Error {
         "kms-rotation",
         "kms-unhealthy",
         "kms-write-expired",
+        "keyset-malformed",
+        "keyset-refused",
+        "keyset-integrity",
     ];
 
     /// The name that vectors, C, Python and JavaScript share. Never reworded.
@@ -281,6 +290,9 @@ impl Error {
             Self::KmsRotation(_) => "kms-rotation",
             Self::KmsUnhealthy { .. } => "kms-unhealthy",
             Self::KmsWriteExpired { .. } => "kms-write-expired",
+            Self::KeysetMalformed(_) => "keyset-malformed",
+            Self::KeysetRefused(_) => "keyset-refused",
+            Self::KeysetIntegrity => "keyset-integrity",
         }
     }
 
@@ -364,7 +376,10 @@ impl Error {
             | Self::NoKeys
             | Self::KeySize { .. }
             | Self::RandomTooShort { .. }
-            | Self::NoWriteKey => return None,
+            | Self::NoWriteKey
+            | Self::KeysetMalformed(_)
+            | Self::KeysetRefused(_)
+            | Self::KeysetIntegrity => return None,
         })
     }
 
@@ -485,6 +500,11 @@ impl fmt::Display for Error {
             }
             Self::KmsWriteExpired { expired, .. } => {
                 write!(f, "the seed expired at {expired}, as the KMS plugin has not reported its key_id since")
+            }
+            Self::KeysetMalformed(what) => write!(f, "no keyset record: {what}"),
+            Self::KeysetRefused(what) => write!(f, "the keyset refuses: {what}"),
+            Self::KeysetIntegrity => {
+                f.write_str("the keyset record failed its integrity check: another key or label, or changed bytes")
             }
         }
     }

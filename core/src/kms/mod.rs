@@ -3,6 +3,7 @@
 
 pub mod contract;
 mod dek;
+pub mod keyset;
 pub mod plugins;
 mod poll;
 pub mod probe_v1;
