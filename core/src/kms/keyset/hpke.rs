@@ -79,6 +79,9 @@ impl RecoveryKey {
     }
 
     /// Its public key.
+    ///
+    /// # Errors
+    /// None that a key made by [`new`](Self::new) meets.
     pub fn recipient(&self) -> Result<Recipient, Error> {
         let public: [u8; 32] = X25519::sk_to_pk(&self.private()?).to_bytes().into();
         Ok(Recipient { public })

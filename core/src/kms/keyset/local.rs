@@ -43,6 +43,9 @@ impl LocalKek {
     }
 
     /// Wraps. `context` is the set's for this slot, `nonce` 12 fresh random bytes.
+    ///
+    /// # Errors
+    /// [`Error::KeysetRefused`] for a wrap key of other than 32 bytes.
     pub fn wrap(
         &self,
         backend: &dyn Backend,
