@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vectors import SAMPLE, VECTORS, load
+from tests.vectors import ROOT, SAMPLE, VECTORS, load
 
 COMMAND = [sys.executable, "-c", "from k8senc.cli import run; run()"]
 SNAPSHOT = SAMPLE / "snapshot.db"
@@ -87,12 +87,29 @@ def test_markup_in_names_is_text() -> None:
     assert name in text and "[blink]file[/blink]" in text
 
 
-def test_a_clean_snapshot_and_an_undecided_one(tmp_path: Path) -> None:
+def test_findings_beat_undecided_values() -> None:
     """The sample's configuration without its KMS leaves values undecided, and findings remain findings."""
     run = k8senc("audit", SNAPSHOT, "--config", CONFIG)
     assert run.returncode == 1
     assert b"KMS cloud-kms: 9 calls not made" in run.stderr
     assert b"undecided" in run.stdout
+
+
+def test_no_objects_are_not_called_clean() -> None:
+    run = k8senc("audit", ROOT / "etcd-store" / "tests" / "data" / "synced.db")
+    assert run.returncode == 4
+    assert run.stdout.startswith("! no Kubernetes objects".encode()) and b"--etcd-prefix" in run.stderr
+
+
+def test_a_report_without_findings() -> None:
+    from k8senc.audit_table import _headline
+
+    report = json.loads(k8senc(*JUDGED, "--format", "json").stdout)
+    report["findings"] = []
+    report["totals"] = {name: 0 for name in report["totals"]} | {"live": 7, "plaintext": 2}
+    assert _headline(report).plain == "✓ 5 of 7 live objects encrypted, current and readable"
+    report["judged"] = False
+    assert _headline(report).plain == "✓ 5 of 7 live objects encrypted (not opened: no configuration was given)"
 
 
 def test_a_cap_on_kms_calls() -> None:

@@ -65,6 +65,8 @@ def _headline(report: Json) -> Text:
     parts = [(number, what, style) for number, what, style in bad if number]
     if report["snapshot"]["sha256"]["status"] == "mismatch":
         line.append("the file is damaged, counts may be wrong", "bold red")
+    elif not parts and not totals["live"] and not totals["history"]:
+        line.append("! no Kubernetes objects", "bold yellow")
     elif not parts:
         line.append("✓ ", "bold green")
         encrypted = totals["live"] - totals["plaintext"]

@@ -164,6 +164,9 @@ def audit(
         terminal.show(audit_table.render(report, snapshot.name))
     if code == UNREADABLE:
         _note(f"{escape(str(snapshot))} is damaged: {_damage(report['snapshot'])}; take a new snapshot, or compare with another copy of this one")
+    if code == CLEAN and not report["totals"]["live"] and not report["totals"]["history"]:
+        _note(f"{escape(str(snapshot))} holds no Kubernetes objects: it may be another etcd's, or --etcd-prefix is needed")
+        code = UNDECIDED
     context.exit(UNDECIDED if capped and code != UNREADABLE else code)
 
 
