@@ -22,9 +22,33 @@ pub fn escape(bytes: &[u8]) -> String {
     out
 }
 
+/// Bytes of a name or text that are kept. Real ones are shorter; a crafted file can hold a million of a megabyte each.
+const KEPT: usize = 1024;
+
+/// What is kept of a text of the file: one byte more than is shown, so that [`shown`] knows.
+pub(crate) fn clip(bytes: &[u8]) -> Vec<u8> {
+    bytes.get(..=KEPT).unwrap_or(bytes).to_vec()
+}
+
+/// A name as reports show it: escaped, and cut with `...` where it is longer than any real one.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    match bytes.get(..KEPT) {
+        Some(start) if bytes.len() > KEPT => escape(start) + "...",
+        _ => escape(bytes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{KEPT, clip, escape, shown};
+
+    #[test]
+    fn names_of_any_length_stay_short() {
+        let long = vec![b'a'; 1 << 20];
+        assert_eq!(shown(&clip(&long)), "a".repeat(KEPT) + "...");
+        let fits = vec![b'a'; KEPT];
+        assert_eq!(shown(&clip(&fits)), "a".repeat(KEPT));
+    }
 
     #[test]
     fn a_terminal_obeys_nothing_of_it() {

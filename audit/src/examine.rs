@@ -11,6 +11,7 @@ use k8senc::kms::DekTable;
 use k8senc::secret::Plaintext;
 
 use crate::chains::{Chains, Rule};
+use crate::escape::clip;
 use crate::judge::{Attribution, Subject};
 use crate::part::{Dek, GroupKey, Part, Place, Seen, State, Verdict};
 use crate::scan::Worker;
@@ -44,6 +45,8 @@ pub(crate) struct Examiner<'a> {
 
 /// Resources remembered by one thread; a crafted file can name one in each row.
 const MAX_KNOWN: usize = 4096;
+/// Longest resource and group remembered, in bytes.
+const MAX_KNOWN_KEY: usize = 1024;
 
 impl<'a> Examiner<'a> {
     pub(crate) fn new(shared: &'a Context<'a>) -> Self {
@@ -88,7 +91,9 @@ impl<'a> Examiner<'a> {
             Some(known) => Rc::clone(known),
             None => {
                 let known = Rc::new(Known::of(at, self.shared.chains));
-                self.known.insert(self.place_key.clone(), Rc::clone(&known));
+                if self.place_key.len() <= MAX_KNOWN_KEY {
+                    self.known.insert(self.place_key.clone(), Rc::clone(&known));
+                }
                 known
             }
         };
@@ -188,7 +193,7 @@ impl<'a> Known<'a> {
         let rule = chains.map(|c| c.of(name));
         Self {
             place: Place::Resource {
-                name: name.to_string(),
+                name: clip(name.to_string().as_bytes()),
                 covered: rule.map(|r| r.covered),
                 rule: rule.and_then(|r| r.name.clone()),
             },
@@ -244,7 +249,7 @@ impl Context<'_> {
         let at = part.deks.len();
         part.deks.push(Dek {
             hash,
-            provider: provider.to_vec(),
+            provider: clip(provider),
             api,
             requests,
         });
@@ -285,9 +290,9 @@ impl Context<'_> {
             let key = GroupKey {
                 place: known.place.clone(),
                 provider: by.provider,
-                key: by.key.map(<[u8]>::to_vec),
+                key: by.key.map(clip),
                 guessed: by.guessed,
-                key_id: by.key_id.map(<[u8]>::to_vec),
+                key_id: by.key_id.map(clip),
                 form: by.form,
             };
             part.groups.push((hash, key));

@@ -2,7 +2,7 @@
 
 use etcd_store::Warning;
 
-use crate::escape::escape;
+use crate::escape::shown;
 use crate::part::Place;
 use crate::report::{Example, Finding, HashStatus, Severity, Snapshot};
 use crate::tally::{GroupTally, Tally};
@@ -125,7 +125,7 @@ pub(crate) fn collect(tally: &Tally, snapshot: &Snapshot, warnings: &[Warning]) 
         all.push(finding(&DAMAGED, tally.damaged, message, &[]));
     }
     for warning in warnings {
-        let text = escape(format!("{}: {warning}", warning.code()).as_bytes());
+        let text = shown(format!("{}: {warning}", warning.code()).as_bytes());
         all.push(finding(&WARNING, 1, text, &[]));
     }
     let foreign = tally
@@ -179,11 +179,11 @@ fn of_group(group: &GroupTally, all: &mut Vec<Finding>) {
         }
         let mut found = finding(rule, count, message, examples);
         if let Place::Resource { name, .. } = &group.key.place {
-            found.resource = Some(escape(name.as_bytes()));
+            found.resource = Some(shown(name));
         }
         found.provider = Some(group.key.provider).filter(|p| !p.is_empty());
-        found.key = group.key.key.as_deref().map(escape);
-        found.key_id = group.key.key_id.as_deref().map(escape);
+        found.key = group.key.key.as_deref().map(shown);
+        found.key_id = group.key.key_id.as_deref().map(shown);
         all.push(found);
     };
     add(
@@ -239,7 +239,7 @@ fn of_group(group: &GroupTally, all: &mut Vec<Finding>) {
     );
     for why in &group.whys {
         let text = why.why.upstream.as_deref().map_or_else(String::new, |u| {
-            format!("; kube-apiserver would say: {}", escape(u.as_bytes()))
+            format!("; kube-apiserver would say: {}", shown(u))
         });
         let code = why.why.code;
         add(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::escape::escape;
+use crate::escape::shown;
 use crate::part::Place;
 use crate::report::{Counts, DekCount, Group, OtherKeys, Resource, Unreadable};
 use crate::tally::{GroupTally, Tally, WhyTally};
@@ -37,7 +37,7 @@ pub(crate) fn groups(tally: &Tally) -> Vec<Group> {
 fn resource_name(group: &GroupTally) -> Option<String> {
     match &group.key.place {
         _ if group.folded => Some(FOLDED.to_owned()),
-        Place::Resource { name, .. } => Some(escape(name.as_bytes())),
+        Place::Resource { name, .. } => Some(shown(name)),
         Place::Housekeeping | Place::Foreign => None,
     }
 }
@@ -56,9 +56,9 @@ fn group(tally: &GroupTally, resource: String) -> Option<Group> {
         } else {
             tally.key.provider
         },
-        key: tally.key.key.as_deref().map(escape),
+        key: tally.key.key.as_deref().map(shown),
         guessed: tally.key.guessed,
-        key_id: tally.key.key_id.as_deref().map(escape),
+        key_id: tally.key.key_id.as_deref().map(shown),
         form: tally.key.form,
         counts,
         stale_why: tally.stale_why.clone(),
@@ -74,7 +74,7 @@ fn unreadable(tally: &WhyTally) -> Unreadable {
     };
     Unreadable {
         code: tally.why.code.to_owned(),
-        upstream: tally.why.upstream.as_deref().map(|u| escape(u.as_bytes())),
+        upstream: tally.why.upstream.as_deref().map(shown),
         live: tally.live,
         history: tally.history,
         examples: examples.clone(),
@@ -96,7 +96,7 @@ pub(crate) fn resources(tally: &Tally) -> Vec<Resource> {
             Resource {
                 resource,
                 covered,
-                rule: rule.map(|r| escape(r.as_bytes())),
+                rule: rule.map(|r| shown(r.as_bytes())),
                 counts: Counts::default(),
             }
         });
@@ -108,7 +108,7 @@ pub(crate) fn resources(tally: &Tally) -> Vec<Resource> {
 pub(crate) fn deks(tally: &Tally) -> Vec<DekCount> {
     let deks = tally.deks().into_iter();
     deks.map(|(provider, api, live, all)| DekCount {
-        provider: escape(provider),
+        provider: shown(provider),
         api,
         live,
         all,

@@ -7,6 +7,7 @@ use k8senc::kms::DekTable;
 use k8senc::secret::Plaintext;
 
 use crate::chains::Rule;
+use crate::escape::clip;
 use crate::part::{Part, State, Verdict, Why};
 
 /// A value and what its place says of it.
@@ -109,7 +110,10 @@ impl<'v> Subject<'v> {
             exposed: plain && (covered || self.sensitive),
             moved,
         };
-        let mut refuse = |code, upstream| State::Refused(part.why(Why { code, upstream }));
+        let mut refuse = |code, upstream: Option<String>| {
+            let upstream = upstream.map(|text| clip(text.as_bytes()));
+            State::Refused(part.why(Why { code, upstream }))
+        };
         let Some(rule) = self.rule else {
             let state = self
                 .inspection

@@ -17,11 +17,11 @@ pub(crate) struct GroupKey {
     pub form: Option<&'static str>,
 }
 
-/// What an etcd key belongs to.
+/// What an etcd key belongs to. The name is clipped like all texts here.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Place {
     Resource {
-        name: String,
+        name: Vec<u8>,
         covered: Option<bool>,
         rule: Option<String>,
     },
@@ -73,7 +73,7 @@ pub(crate) struct Dek {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Why {
     pub code: &'static str,
-    pub upstream: Option<String>,
+    pub upstream: Option<Vec<u8>>,
 }
 
 /// What one batch holds, newest row first.

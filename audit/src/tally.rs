@@ -6,7 +6,7 @@ use etcd_store::{Class, LiveSet, NameHash};
 use k8senc::chain::Staleness;
 
 use crate::AuditError;
-use crate::escape::escape;
+use crate::escape::shown;
 use crate::names::ByName;
 use crate::part::{GroupKey, Part, Place, Seen, State, Verdict, Why};
 use crate::report::{Counts, Example};
@@ -195,7 +195,7 @@ impl GroupTally {
             let (from, len) = seen.text?;
             let name = part.names.get(from..)?.get(..len)?;
             Some(Example {
-                etcd_key: escape(name),
+                etcd_key: shown(name),
                 revision: seen.key.revision.main,
             })
         };
@@ -297,14 +297,14 @@ mod tests {
     use crate::part::{GroupKey, Part, Place, Seen, State, Verdict, Why};
 
     /// A part of `groups` keys with one refused live value each, newest first.
-    fn part(groups: usize, first: usize, upstream: impl Fn(usize) -> Option<String>) -> Part {
+    fn part(groups: usize, first: usize, upstream: impl Fn(usize) -> Option<Vec<u8>>) -> Part {
         let names = HashKey::new([7; 16]);
         let mut part = Part::default();
         for n in 0..groups {
             let text = (first + n).to_string();
             let key = GroupKey {
                 place: Place::Resource {
-                    name: "secrets".to_owned(),
+                    name: b"secrets".to_vec(),
                     covered: Some(true),
                     rule: None,
                 },
@@ -354,7 +354,7 @@ mod tests {
     fn a_plugin_of_endless_texts_fills_a_bounded_list() {
         let mut tally = Tally::new(3);
         for first in 0..100 {
-            let mut part = part(1, first, |_| Some(format!("text {first}")));
+            let mut part = part(1, first, |_| Some(format!("text {first}").into_bytes()));
             let names = HashKey::new([7; 16]);
             part.groups = vec![(names.hash(b"one"), GroupKey::default())];
             tally.add(part).unwrap();

@@ -346,3 +346,30 @@ fn without_keys_nothing_is_unreadable_but_much_is_undecided() {
         expected.live_plaintext_secrets.len() as u64
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_mapped_file_says_the_same_and_must_be_private() {
+    use etcd_store::PageSource;
+    use k8senc_audit::MappedSource;
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = std::env::temp_dir().join(format!("k8senc-audit-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let copy = folder.join("snapshot.db");
+    std::fs::copy(sample_dir().join("snapshot.db"), &copy).unwrap();
+    let open = |mode| {
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(mode)).unwrap();
+        MappedSource::open(&copy)
+    };
+    let (shared, private) = (open(0o666).map(drop), open(0o600));
+    let folder_as_file = MappedSource::open(&folder).map(drop);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(shared.unwrap_err().code(), "not-private");
+    assert_eq!(folder_as_file.unwrap_err().code(), "not-a-file");
+    // The mapping outlives the name.
+    let config = config();
+    let [mapped, read] = [&private.unwrap() as &(dyn PageSource + Sync), &source()]
+        .map(|s| audit(s, Some(&config), &DekTable::new(), &options(2)).unwrap());
+    assert_eq!(mapped, read);
+}
