@@ -68,7 +68,7 @@ impl fmt::Display for Reader {
     }
 }
 
-fn readers(providers: &[&Provider]) -> Vec<Reader> {
+pub(crate) fn readers(providers: &[&Provider]) -> Vec<Reader> {
     let mut readers = Vec::new();
     for provider in providers {
         let keys: &[NamedKey] = match provider {

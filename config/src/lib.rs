@@ -21,6 +21,7 @@ mod provider_json;
 mod resource;
 mod span;
 mod suggest;
+mod transition;
 mod tree;
 mod validate;
 mod verdict;
@@ -40,5 +41,8 @@ pub use lint::{
 pub use load::validate;
 pub use resource::GroupResource;
 pub use span::{Lines, Position, Span};
+pub use transition::{
+    Count, Counterexample, Event, Facts, Hazard, Inventory, Rollout, Unreadable, hazards,
+};
 pub use verdict::{Options, Problem, Stage, Verdict};
 pub use version::{UnknownVersion, Version};
