@@ -39,7 +39,7 @@ pub use escape::escape;
 pub use mapped::MappedSource;
 pub use options::{Options, Progress};
 pub use report::Report;
-pub use source::FileSource;
+pub use source::{AnySource, FileSource};
 pub use survey::{DekNeed, DekSurvey};
 
 use chains::Chains;

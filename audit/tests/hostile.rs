@@ -181,3 +181,23 @@ fn cancelling_ends_with_130_and_progress_ends_at_the_end() {
         assert!(ended.load(Ordering::Relaxed));
     }
 }
+
+/// A finished snapshot of ours is mapped, anything else is read; the answer is the same.
+#[cfg(unix)]
+#[test]
+fn a_file_is_read_the_same_way_mapped_or_not() {
+    let snapshot = k8senc_vectors::sample_dir().join("snapshot.db");
+    let options = k8senc_audit::Options::new(&k8senc::crypto::PORTABLE);
+    let deks = k8senc::kms::DekTable::new();
+    let any = k8senc_audit::AnySource::open(&snapshot).unwrap();
+    let read = k8senc_audit::FileSource::open(&snapshot).unwrap();
+    let of = |source: &(dyn etcd_store::PageSource + Sync)| {
+        serde_json::to_string(&k8senc_audit::audit(source, None, &deks, &options).unwrap()).unwrap()
+    };
+    assert_eq!(of(&any), of(&read));
+    let member = std::env::temp_dir().join(format!("k8senc-member-{}.db", std::process::id()));
+    std::fs::write(&member, vec![0u8; 8192]).unwrap();
+    let opened = k8senc_audit::AnySource::open(&member);
+    std::fs::remove_file(&member).unwrap();
+    assert!(matches!(opened.unwrap(), k8senc_audit::AnySource::Read(_)));
+}

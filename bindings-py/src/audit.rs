@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use k8senc::kms::{DekTable, KmsState};
 use k8senc::secret::SecretBytes;
-use k8senc_audit::{AuditError, FileSource, Options};
+use k8senc_audit::{AnySource, AuditError, Options};
 use k8senc_backends::NATIVE;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(80);
 /// One snapshot file and what is known to read it with.
 #[pyclass(module = "k8senc", frozen)]
 pub struct Audit {
-    source: FileSource,
+    source: AnySource,
     config: Option<Arc<k8senc_config::Config>>,
     deks: Mutex<DekTable>,
     threads: usize,
@@ -53,7 +53,7 @@ impl Audit {
         etcd_prefix: Option<Vec<u8>>,
     ) -> PyResult<Self> {
         Ok(Self {
-            source: FileSource::open(&path).map_err(|error| raised(&error))?,
+            source: AnySource::open(&path).map_err(|error| raised(&error))?,
             config: config.map(|config| config.0.clone()),
             deks: Mutex::new(DekTable::with_backend(&NATIVE)),
             threads,
