@@ -76,10 +76,11 @@ impl AnySource {
     pub fn open(path: &Path) -> Result<Self, AuditError> {
         let file = FileSource::open(path)?;
         #[cfg(unix)]
-        if file.len % 512 == 32 && is_ours(&file.file) {
-            if let Ok(mapped) = crate::MappedSource::open(path) {
-                return Ok(Self::Mapped(mapped));
-            }
+        if file.len % 512 == 32
+            && is_ours(&file.file)
+            && let Ok(mapped) = crate::MappedSource::open(path)
+        {
+            return Ok(Self::Mapped(mapped));
         }
         Ok(Self::Read(file))
     }
