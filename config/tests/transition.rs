@@ -1,5 +1,9 @@
 //! The classic mistakes of a rollout, each by its shortest story, and the documented procedure, which has none.
-#![expect(clippy::unwrap_used, reason = "a test's helper fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's helper fails its test"
+)]
 
 use k8senc::{
     chain::Answer,
