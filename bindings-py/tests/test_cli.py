@@ -286,3 +286,10 @@ def test_interrupted_while_rust_reads(tmp_path: Path) -> None:
 def test_a_closed_pipe_is_no_error() -> None:
     run = subprocess.run(["bash", "-c", 'set -o pipefail; "$@" --format json --examples 1000 | head -c 10', "-", *COMMAND, *JUDGED], capture_output=True, timeout=60, check=False, env=ENVIRONMENT)
     assert b"Traceback" not in run.stderr and b"Exception" not in run.stderr
+
+
+def test_a_guessed_key_name_is_said_to_be_one() -> None:
+    table = k8senc("audit", SNAPSHOT).stdout.decode()
+    assert "aescbc aescbckey ?" in table
+    assert "? key name up to its first colon: a guess" in table
+    assert "a guess" not in k8senc("inspect", stdin=b"{}").stdout.decode()

@@ -26,6 +26,8 @@ _WIDEST_NAME = 46
 def render(report: Json, name: str) -> RenderableType:
     """The whole report. All texts from the snapshot are escaped in it already."""
     parts: list[RenderableType] = [_headline(report), _source(report["snapshot"], name), Text(), _groups(report)]
+    if any(group["guessed"] for group in report["groups"]):
+        parts.append(Text("? key name up to its first colon: a guess, --config tells it exactly", "dim"))
     if report["findings"]:
         parts += [Text(), _findings(report["findings"])]
     if report["deks"]:
