@@ -1,0 +1,113 @@
+"""What every command shares: exit codes, how it fails, what it reads and how it shows progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from k8senc._native import escape
+from k8senc.errors import ConfigError, SnapshotError
+
+if TYPE_CHECKING:
+    from k8senc._native import Config
+    from k8senc.auditing import Progress
+    from k8senc.kms import Kms
+
+CLEAN, FINDINGS, USAGE, UNREADABLE, UNDECIDED, REMOTE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+EXIT_CODES = """\b
+Exit codes:
+  0  clean
+  1  findings: something deserves attention
+  2  the command or the configuration is wrong
+  3  the input cannot be read or is corrupt
+  4  no findings, but not everything could be decided
+  5  a KMS could not be reached
+  130  interrupted"""
+
+# What a person may paste or pipe; etcd refuses requests beyond 1.5 MiB unless told otherwise.
+MOST_INPUT = 64 << 20
+
+
+class Failure(Exception):
+    """Ends the command with one sentence on stderr."""
+
+    def __init__(self, exit_code: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def note(text: str) -> None:
+    click.echo(f"k8senc: {text}", err=True)
+
+
+@contextmanager
+def about(file: Path) -> Iterator[None]:
+    """Names the file in what is wrong with it."""
+    try:
+        yield
+    except SnapshotError as error:
+        raise Failure(UNREADABLE, f"{escape(str(file))}: {error}") from None
+
+
+def read_config(file: Path) -> Config:
+    from k8senc._native import Config
+
+    try:
+        return Config.parse(read_file(file, "the configuration"))
+    except ConfigError as error:
+        raise Failure(USAGE, f"kube-apiserver refuses {escape(str(file))}: {escape(error.message)}; k8senc validate says more") from None
+
+
+def kms_of(specs: tuple[str, ...], config: Config | None) -> dict[str, Kms]:
+    from k8senc.kms import local_kek
+    from k8senc.kms_socket import SocketKms
+
+    if specs and config is None:
+        raise Failure(USAGE, "--kms needs --config: the configuration says which values a KMS provider opens")
+    versions = dict(config.kms_providers) if config else {}
+    kms: dict[str, Kms] = {}
+    for spec in specs:
+        name, equals, where = spec.partition("=")
+        if not name or not equals or not where:
+            raise Failure(USAGE, f"--kms {spec!r}: NAME=FILE.json or NAME=unix:///path is needed, with the name of a KMS provider")
+        if name not in versions:
+            known = ", ".join(map(repr, versions)) or "none"
+            raise Failure(USAGE, f"--kms {name!r}: the configuration has no KMS provider of this name; it has {known}")
+        if name in kms:
+            raise Failure(USAGE, f"--kms {name!r} is given twice")
+        if where.startswith("unix://"):
+            kms[name] = SocketKms(where, versions[name])
+            continue
+        if "://" in where:
+            raise Failure(USAGE, f"--kms {spec!r}: known are a file of local KEKs and unix:///path; in Python, k8senc.audit takes any object with unwrap(request)")
+        kms[name] = local_kek(read_file(Path(where), "the KEK file"), name)
+    return kms
+
+
+def read_file(path: Path, what: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_INPUT + 1)
+    except OSError as error:
+        raise Failure(USAGE, f"{what} {escape(str(path))} cannot be read: {error.strerror}") from None
+    if len(data) > MOST_INPUT:
+        raise Failure(USAGE, f"{what} {escape(str(path))} has more than 64 MiB")
+    return data
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Progress | None]:
+    """A progress bar on stderr when that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from k8senc import terminal
+
+    with terminal.progress(what) as told:
+        yield told

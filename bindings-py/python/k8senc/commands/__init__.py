@@ -1,0 +1,1 @@
+"""The commands of `k8senc`, one a module; each is loaded when it is called."""
