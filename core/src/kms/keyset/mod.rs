@@ -2,14 +2,15 @@
 //!
 //! A [`Keyset`] is the operator's choice of KEKs. For each new seed a fresh [`WrapKey`] is drawn, every KEK of the set wraps
 //! it, and [`Keyset::seal`] puts the wraps and the seed, sealed once under the wrap key, into a record ([`Record`]). Any one
-//! *symmetric* wrap opens it online. Recovery recipients (HPKE) open it offline only, where the answer says that this
-//! proves nothing about who wrote the record. `docs/keyset.md` has the layout and the rules.
+//! *symmetric* wrap opens it online; RSA wraps do where a [`SetKey`] proves who wrote the record. Recovery recipients (HPKE)
+//! open it offline only, where the answer says what that proves. `docs/keyset.md` has the layout and the rules.
 
 mod hpke;
 mod identity;
 mod local;
 mod record;
 mod set;
+mod set_key;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +22,9 @@ pub use self::{
     hpke::{Recipient, RecoveryKey},
     identity::Identity,
     local::LocalKek,
-    record::{Provenance, Record, Recovered, Wrap},
+    record::{Beside, Provenance, Record, Recovered, Wrap},
     set::{ClusterLabel, Keyset, Member, SetId},
+    set_key::SetKey,
 };
 use crate::secret::SecretBytes;
 
@@ -97,8 +99,8 @@ impl WrapKind {
     }
 
     /// Whether only someone allowed to encrypt under the KEK can have made such a wrap. Without it whoever writes to etcd
-    /// can wrap a key of their own, and then forge whole objects: such wraps are never opened online. True for RSA and HPKE
-    /// (anyone has the public key); a TPM wrap counts as one until its proof is reviewed.
+    /// can wrap a key of their own, and then forge whole objects. False for RSA and HPKE (anyone has the public key); a TPM
+    /// wrap counts as one of these until its proof is reviewed.
     pub const fn is_symmetric(self) -> bool {
         match self {
             Self::Aws
@@ -109,6 +111,11 @@ impl WrapKind {
             | Self::Local => true,
             Self::AzureRsa | Self::Hpke | Self::Tpm2 => false,
         }
+    }
+
+    /// Whether such a wrap is opened online; `proven` says that a set MAC vouches for its maker.
+    const fn opens_online(self, proven: bool) -> bool {
+        self.is_symmetric() || (proven && !matches!(self, Self::Hpke))
     }
 
     /// Whether a wrap of this kind may have `len` bytes.
@@ -183,11 +190,15 @@ impl WrapKey {
 
 /// `HKDF-Expand(key, info, 32)` with SHA-256: one block of it.
 fn expand(key: &[u8], info: &[u8]) -> Zeroizing<[u8; 32]> {
+    hmac(key, &[info, &[1]])
+}
+
+/// HMAC-SHA256 over the parts, one behind the other.
+fn hmac(key: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     let mut out = Zeroizing::new([0; 32]);
     // A key of any length is taken, so there is no other arm.
     if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) {
-        mac.update(info);
-        mac.update(&[1]);
+        parts.iter().for_each(|part| mac.update(part));
         let block = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
         out.copy_from_slice(&*block);
     }

@@ -7,9 +7,10 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Identity, MAX_RECORD, MAX_WRAPS, Origin, SEED_LEN, WrapKey, WrapKind,
+    Beside, Identity, MAX_RECORD, MAX_WRAPS, Origin, SEED_LEN, SetKey, WrapKey, WrapKind,
     identity::push_part,
-    record::{FIXED_LEN, FLAGS, MAGIC, SEAL_LEN, WRAP_HEAD, commitment, seal_key},
+    record::{FIXED_LEN, FLAG_MAC, MAGIC, SEAL_LEN, WRAP_HEAD, commitment, seal_key},
+    set_key::MAC_LEN,
 };
 use crate::{Error, crypto::Backend};
 
@@ -73,6 +74,15 @@ impl ClusterLabel {
     pub fn probe_context(&self, slot: u8) -> String {
         format!("kw1-probe|{}|{slot}", self.0)
     }
+
+    /// What the KEK in `slot` binds the [`SetKey`] to when it wraps it for the configuration.
+    pub fn set_key_context(&self, slot: u8) -> String {
+        format!("kw1-set|{}|{slot}", self.0)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// One KEK of a set.
@@ -89,17 +99,19 @@ pub struct Member {
 }
 
 /// A set of KEKs that wrap side by side.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Keyset {
     label: ClusterLabel,
     /// Sorted by slot.
     members: Vec<Member>,
+    set_key: Option<SetKey>,
     key_id: String,
     set_id: SetId,
 }
 
 impl Keyset {
-    /// `generation` is raised when a set that was left is taken up again: a key_id must never come back.
+    /// `generation` is raised when a set that was left is taken up again: a key_id must never come back. With a `set_key`
+    /// every record carries a MAC (16 bytes), and RSA and TPM wraps open online too.
     ///
     /// # Errors
     /// [`Error::KeysetRefused`]: no member or more than 6, none that opens online, a slot or a key twice, a wrap length its
@@ -108,14 +120,18 @@ impl Keyset {
         label: ClusterLabel,
         generation: u64,
         mut members: Vec<Member>,
+        set_key: Option<SetKey>,
     ) -> Result<Self, Error> {
         members.sort_by(|a, b| (a.kind.number(), &a.identity).cmp(&(b.kind.number(), &b.identity)));
         if members.is_empty() || members.len() > MAX_WRAPS {
             return Err(Error::KeysetRefused("a set has 1 to 6 keys"));
         }
-        if !members.iter().any(|m| m.kind.is_symmetric()) {
+        if !members
+            .iter()
+            .any(|m| m.kind.opens_online(set_key.is_some()))
+        {
             return Err(Error::KeysetRefused(
-                "no key of the set may be used online: at least one symmetric one is needed",
+                "no key of the set may be used online: a symmetric one is needed, or a set key beside RSA",
             ));
         }
         if !members.iter().all(|m| m.kind.takes(m.wrap_len)) {
@@ -127,7 +143,7 @@ impl Keyset {
         if members.windows(2).any(twins) {
             return Err(Error::KeysetRefused("the same key is in the set twice"));
         }
-        let hash = key_id_hash(generation, &members);
+        let hash = key_id_hash(generation, &members, set_key.as_ref());
         members.sort_by_key(|m| m.slot);
         if members
             .windows(2)
@@ -145,6 +161,7 @@ impl Keyset {
         let set = Self {
             label,
             members,
+            set_key,
             key_id,
             set_id,
         };
@@ -171,6 +188,20 @@ impl Keyset {
         &self.members
     }
 
+    /// What opens the set's own records besides a KEK.
+    pub fn beside(&self) -> Beside<'_> {
+        Beside {
+            key_id: &self.key_id,
+            label: &self.label,
+            set_key: self.set_key.as_ref(),
+        }
+    }
+
+    /// Bytes of a set MAC, if the set has one.
+    const fn mac_len(&self) -> usize {
+        if self.set_key.is_some() { MAC_LEN } else { 0 }
+    }
+
     /// What the wrap in `slot` is bound to.
     pub fn wrap_context(&self, slot: u8) -> String {
         self.label.wrap_context(self.set_id, slot)
@@ -185,7 +216,10 @@ impl Keyset {
                     .saturating_add(m.kind.slack())
                     .saturating_add(WRAP_HEAD)
             })
-            .fold(FIXED_LEN, usize::saturating_add)
+            .fold(
+                FIXED_LEN.saturating_add(self.mac_len()),
+                usize::saturating_add,
+            )
     }
 
     /// Writes a record. `wraps` holds what each KEK made of `key`, with its slot, in any order; a missing one is an error,
@@ -217,7 +251,7 @@ impl Keyset {
         }
         let mut record = Vec::with_capacity(MAX_RECORD);
         record.extend_from_slice(&MAGIC);
-        record.push(FLAGS);
+        record.push(self.set_key.as_ref().map_or(0, |_| FLAG_MAC));
         record.extend_from_slice(&self.set_id.0);
         record.extend_from_slice(&commitment(key.expose()));
         record.push(u8::try_from(wraps.len()).unwrap_or(u8::MAX));
@@ -237,16 +271,23 @@ impl Keyset {
             record.extend_from_slice(&len.to_be_bytes());
             record.extend_from_slice(blob);
         }
-        if record.len().saturating_add(SEAL_LEN) > MAX_RECORD {
+        let end = SEAL_LEN.saturating_add(self.mac_len());
+        if record.len().saturating_add(end) > MAX_RECORD {
             return Err(Error::KeysetRefused("the record has more than 1023 bytes"));
         }
-        let mut aad = record.clone();
-        aad.extend_from_slice(self.key_id.as_bytes());
+        let beside = self.beside();
+        let aad = [&[record.as_slice()], beside.parts().as_slice()]
+            .concat()
+            .concat();
         let start = record.len();
         record.extend_from_slice(seed);
         if let Some(buf) = record.get_mut(start..) {
             let tag = backend.gcm256_seal_once(&seal_key(key.expose()), &[0; 12], &aad, buf);
             record.extend_from_slice(&tag);
+        }
+        if let Some(set_key) = &self.set_key {
+            let mac = set_key.mac(&record, &beside);
+            record.extend_from_slice(&mac);
         }
         Ok(record)
     }
@@ -263,8 +304,8 @@ impl fmt::Display for Keyset {
     }
 }
 
-/// `members` sorted by kind and identity; slots are not part of it.
-fn key_id_hash(generation: u64, members: &[Member]) -> [u8; 32] {
+/// `members` sorted by kind and identity; slots are not part of it. Without a set key its part is empty.
+fn key_id_hash(generation: u64, members: &[Member], set_key: Option<&SetKey>) -> [u8; 32] {
     let mut input = Vec::new();
     push_part(&mut input, KEY_ID_DOMAIN);
     push_part(&mut input, &generation.to_be_bytes());
@@ -272,6 +313,10 @@ fn key_id_hash(generation: u64, members: &[Member]) -> [u8; 32] {
     for member in members {
         push_part(&mut input, &[member.kind.number()]);
         push_part(&mut input, member.identity.as_bytes());
+    }
+    match set_key {
+        Some(set_key) => push_part(&mut input, &*set_key.identity()),
+        None => push_part(&mut input, &[]),
     }
     Sha256::digest(&input).into()
 }

@@ -1,13 +1,16 @@
-//! The golden record was made by a Python program from the layout table, with the package `cryptography` (which also
-//! opened its HPKE wrap); the HPKE vector is the RFC 9180 authors', and Go's `crypto/hpke` opened its ciphertext.
+//! The golden records were made by `conformance-vectors/keyset/golden.py` from the layout table, with the package
+//! `cryptography` (which also opened the HPKE wraps); the HPKE vector is the RFC 9180 authors', and Go's `crypto/hpke`
+//! opened its ciphertext.
+
+mod set_key;
 
 use alloc::{format, string::String, vec, vec::Vec};
 
 use super::*;
 use crate::{Error, crypto::PORTABLE};
 
-const GOLDEN: &str = "004b573100b3c6d7400e512d03658d77f539e3d560b7092ff619d50606020902003c6465666768696a6b6c6d6e6f2adb1fc53db0fd70ac454d5d3da7a6e3cba954a1ada1a6dfdeb9d816950c790979f64482d29cfd76838ee1b5ae55cb71050700504833f7a7e0a5231a731d015505b21ef356acb639d21d5bb1a422b0c9d1263c073bf2f49b2c27fe5bad8a1b735de5b85da4ffbce971fd24656780642ae75648b49d91c3c981bdaf0fb8f2381a8c7b166905e5a827e3c1d85afe74289e144324dbcf646f05614c0178a5ef374ac0cdbd45b9b64bae114b8e519f4f859a9147a2cb";
-const GOLDEN_KEY_ID: &str = "kc1.s8bXQA5RLQNr_2i1ERqTuKM_h_MAIYeBbJaKqNhqTVQ";
+const GOLDEN: &str = "004b573100d64d4f2d90053583658d77f539e3d560b7092ff619d50606020902003c6465666768696a6b6c6d6e6f2adb1fc53db0fd70ac454d5d3da7a6e3cba954a1ada1a6dfdeb9d816950c7909931c1b6bf410c4fe5d64baaab159dfb7050700504833f7a7e0a5231a731d015505b21ef356acb639d21d5bb1a422b0c9d1263c073d4a1a96cec6375a810077a262fa327ad6e7bb4268e17f9305ba10c201f76da83c44e9a77e6cc7b0ea7e0c636b37f71d05e5a827e3c1d85afe74289e144324dbcf646f05614c0178a5ef374ac0cdbd455e72011b928b4f7c43f8d0031dfd0139";
+const GOLDEN_KEY_ID: &str = "kc1.1k1PLZAFNYOncVSdOF_dMc1r0flPzy_wmS3nnXjELJY";
 const RFC_PRIVATE: &str = "497b4502664cfea5d5af0b39934dac72242a74f8480451e1aee7d6a53320333d";
 const RFC_PUBLIC: &str = "430f4b9859665145a6b1ba274024487bd66f03a2dd577d7753c68d7d7d00c00c";
 
@@ -36,7 +39,15 @@ fn label() -> ClusterLabel {
 
 fn set() -> Keyset {
     let members = vec![recovery().recipient().unwrap().member(7), kek().member(2)];
-    Keyset::new(label(), 3, members).unwrap()
+    Keyset::new(label(), 3, members, None).unwrap()
+}
+
+fn beside<'a>(key_id: &'a str, label: &'a ClusterLabel) -> Beside<'a> {
+    Beside {
+        key_id,
+        label,
+        set_key: None,
+    }
 }
 
 fn sealed(set: &Keyset) -> Vec<u8> {
@@ -65,14 +76,14 @@ fn open_online(stored: &[u8], key_id: &str, label: &ClusterLabel) -> Result<Secr
         record.wrap(2)?.blob,
         &record.wrap_context(label, 2),
     )?;
-    record.open(&PORTABLE, 2, &key, key_id)
+    record.open(&PORTABLE, 2, &key, &beside(key_id, label))
 }
 
 /// What the offline tool does with the recovery key.
 fn open_offline(stored: &[u8], key_id: &str) -> Result<Recovered, Error> {
     let record = Record::try_from(stored)?;
     let key = recovery().unwrap(record.wrap(7)?.blob, &record.wrap_context(&label(), 7))?;
-    record.recover(&PORTABLE, 7, &key, key_id)
+    record.recover(&PORTABLE, 7, &key, &beside(key_id, &label()))
 }
 
 fn external(kind: WrapKind, slot: u8, wrap_len: usize, name: &str) -> Member {
@@ -104,11 +115,16 @@ fn the_golden_record_opens_both_ways() {
     assert_eq!(recovered.seed.expose(), count::<32>(0));
     assert_eq!(recovered.provenance, Provenance::Unproven);
     let record = Record::try_from(stored.as_slice()).unwrap();
-    assert_eq!(record.online().map(|w| w.slot).collect::<Vec<_>>(), [2]);
+    assert_eq!(
+        record.online(false).map(|w| w.slot).collect::<Vec<_>>(),
+        [2]
+    );
     let key = kek()
         .unwrap(&PORTABLE, record.wraps()[0].blob, &set().wrap_context(2))
         .unwrap();
-    let recovered = record.recover(&PORTABLE, 2, &key, GOLDEN_KEY_ID).unwrap();
+    let recovered = record
+        .recover(&PORTABLE, 2, &key, &beside(GOLDEN_KEY_ID, &label()))
+        .unwrap();
     assert_eq!(recovered.provenance, Provenance::SymmetricKek);
 }
 
@@ -214,7 +230,7 @@ fn the_wrap_is_bound_to_label_set_and_slot_and_the_record_to_its_key_id() {
     for id in [
         "",
         "kc1.",
-        "kc2.s8bXQA5RLQNr_2i1ERqTuKM_h_MAIYeBbJaKqNhqTVQ",
+        "kc2.1k1PLZAFNYOncVSdOF_dMc1r0flPzy_wmS3nnXjELJY",
         "kc1.AAAA",
         &format!("{GOLDEN_KEY_ID}A"),
     ] {
@@ -224,7 +240,7 @@ fn the_wrap_is_bound_to_label_set_and_slot_and_the_record_to_its_key_id() {
             "{id}"
         );
     }
-    assert_eq!(set().wrap_context(2), "kw1|prod-1|b3c6d7400e512d03|2");
+    assert_eq!(set().wrap_context(2), "kw1|prod-1|d64d4f2d90053583|2");
     assert_eq!(label().probe_context(2), "kw1-probe|prod-1|2");
 }
 
@@ -237,14 +253,14 @@ fn a_wrap_that_proves_nothing_opens_nothing_online() {
         .unwrap();
     assert_eq!(
         record
-            .open(&PORTABLE, 7, &key, GOLDEN_KEY_ID)
+            .open(&PORTABLE, 7, &key, &beside(GOLDEN_KEY_ID, &label()))
             .unwrap_err()
             .code(),
         "keyset-refused"
     );
     assert_eq!(
         record
-            .open(&PORTABLE, 3, &key, GOLDEN_KEY_ID)
+            .open(&PORTABLE, 3, &key, &beside(GOLDEN_KEY_ID, &label()))
             .unwrap_err()
             .code(),
         "keyset-refused"
@@ -261,12 +277,14 @@ fn a_recovered_wrap_key_does_not_pass_for_a_symmetric_one() {
     // Right key, offered for the slot of the symmetric wrap.
     assert_eq!(
         record
-            .open(&PORTABLE, 2, &key, GOLDEN_KEY_ID)
+            .open(&PORTABLE, 2, &key, &beside(GOLDEN_KEY_ID, &label()))
             .unwrap_err()
             .code(),
         "keyset-refused"
     );
-    let recovered = record.recover(&PORTABLE, 2, &key, GOLDEN_KEY_ID).unwrap();
+    let recovered = record
+        .recover(&PORTABLE, 2, &key, &beside(GOLDEN_KEY_ID, &label()))
+        .unwrap();
     assert_eq!(recovered.provenance, Provenance::Unproven);
 }
 
@@ -300,7 +318,9 @@ fn another_wrap_key_meets_the_commitment() {
     for key in [vec![9; 32], vec![], vec![0x20; 31], (0x20..0x41).collect()] {
         let key = WrapKey::unwrapped(SecretBytes::new(key));
         assert_eq!(
-            record.open(&PORTABLE, 2, &key, GOLDEN_KEY_ID).unwrap_err(),
+            record
+                .open(&PORTABLE, 2, &key, &beside(GOLDEN_KEY_ID, &label()))
+                .unwrap_err(),
             Error::KeysetIntegrity
         );
     }
@@ -312,7 +332,11 @@ fn key_id_changes_with_each_key_and_the_generation_and_with_nothing_else() {
     let b = || external(WrapKind::Gcp, 2, 113, "b");
     let id = |label: &str, generation, members| {
         let label = ClusterLabel::new(label).unwrap();
-        String::from(Keyset::new(label, generation, members).unwrap().key_id())
+        String::from(
+            Keyset::new(label, generation, members, None)
+                .unwrap()
+                .key_id(),
+        )
     };
     let base = id("x", 1, vec![a(), b()]);
     assert_eq!(base.len(), 47);
@@ -363,14 +387,15 @@ fn key_id_changes_with_each_key_and_the_generation_and_with_nothing_else() {
 #[test]
 fn the_order_of_keys_and_wraps_changes_no_byte() {
     let members = vec![kek().member(2), recovery().recipient().unwrap().member(7)];
-    let other_order = Keyset::new(label(), 3, members).unwrap();
-    assert_eq!(other_order, set());
+    let other_order = Keyset::new(label(), 3, members, None).unwrap();
+    assert_eq!(other_order.key_id(), set().key_id());
+    assert_eq!(other_order.members(), set().members());
     assert_eq!(sealed(&other_order), sealed(&set()));
 }
 
 #[test]
 fn sets_that_could_not_be_opened_or_stored_are_refused() {
-    let refused = |members: Vec<Member>| match Keyset::new(label(), 0, members) {
+    let refused = |members: Vec<Member>| match Keyset::new(label(), 0, members, None) {
         Err(Error::KeysetRefused(why)) => why,
         other => panic!("{other:?}"),
     };
@@ -381,7 +406,8 @@ fn sets_that_could_not_be_opened_or_stored_are_refused() {
         Keyset::new(
             label(),
             0,
-            (0..6).map(|s| local(s, &format!("{s}"))).collect()
+            (0..6).map(|s| local(s, &format!("{s}"))).collect(),
+            None
         )
         .is_ok()
     );
@@ -401,7 +427,9 @@ fn sets_that_could_not_be_opened_or_stored_are_refused() {
     // 78 + (4 + 32 + n) + (4 + 512): with n = 393 exactly 1023.
     let aws = |n| vec![external(WrapKind::Aws, 1, n, "a"), large(2, "b")];
     assert_eq!(
-        Keyset::new(label(), 0, aws(393)).unwrap().max_record_len(),
+        Keyset::new(label(), 0, aws(393), None)
+            .unwrap()
+            .max_record_len(),
         1023
     );
     assert!(refused(aws(394)).contains("1023"));
@@ -426,6 +454,7 @@ fn sealing_wants_every_wrap_and_its_size() {
             external(WrapKind::Aws, 1, 184, "a"),
             external(WrapKind::AzureRsa, 2, 512, "b"),
         ],
+        None,
     )
     .unwrap();
     let seal = |seed: &[u8], wraps: &[(u8, &[u8])]| {
@@ -478,7 +507,9 @@ fn malformed_records_are_told_apart() {
         }
     };
     assert!(why(&|r| r[0] = 1).contains("start"));
-    assert!(why(&|r| r[4] = 1).contains("flags"));
+    assert!(why(&|r| r[4] = 2).contains("flags"));
+    // A MAC that is not there.
+    assert!(why(&|r| r[4] = 1).contains("beyond"));
     assert!(why(&|r| r[29] = 0).contains("1 to 6"));
     assert!(why(&|r| r[29] = 7).contains("1 to 6"));
     assert!(why(&|r| r[29] = 1).contains("between"));
