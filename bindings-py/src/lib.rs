@@ -9,6 +9,7 @@ mod errors;
 mod input;
 mod inspect;
 mod kms;
+mod probe;
 mod verdict;
 
 use pyo3::prelude::*;
@@ -25,6 +26,8 @@ mod _native {
     use crate::inspect::{Inspection, inspect};
     #[pymodule_export]
     use crate::kms::{DekRequest, LocalKek};
+    #[pymodule_export]
+    use crate::probe::{KmsProbe, encrypt_answer_fault};
     #[pymodule_export]
     use crate::verdict::{Problem, Verdict, validate};
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import k8senc
 import pytest
-from k8senc import kms_socket
+from k8senc import kms_messages
 from k8senc.kms import local_kek
 
 from tests.vectors import SAMPLE, VECTORS, load
@@ -56,27 +56,27 @@ def request(suite: str, case_id: str) -> k8senc.DekRequest:
 
 
 def test_messages_are_those_of_go() -> None:
-    assert dict(kms_socket._fields(STATUS)) == {1: b"v2", 2: b"ok", 3: b"kek"}
-    assert dict(kms_socket._fields(ANSWER)) == {1: b"\7\7"}
-    built = kms_socket._field(1, b"\1\2\3") + kms_socket._field(2, b"u-1") + kms_socket._field(3, b"kek")
+    assert dict(kms_messages.fields(STATUS)) == {1: b"v2", 2: b"ok", 3: b"kek"}
+    assert dict(kms_messages.fields(ANSWER)) == {1: b"\7\7"}
+    built = kms_messages.field(1, b"\1\2\3") + kms_messages.field(2, b"u-1") + kms_messages.field(3, b"kek")
     for name, value in ((b"a.b", b"\t"), (b"c.d", b"yy")):
-        built += kms_socket._tagged(4, kms_socket._field(1, name) + kms_socket._field(2, value))
+        built += kms_messages.tagged(4, kms_messages.field(1, name) + kms_messages.field(2, value))
     assert built == V2_REQUEST
-    assert kms_socket._field(1, b"v1beta1") + kms_socket._field(2, b"\1\2\3") == V1_REQUEST
-    assert kms_socket._field(1, bytes(300))[:3].hex() == "0aac02" and kms_socket._field(1, b"") == b""
+    assert kms_messages.field(1, b"v1beta1") + kms_messages.field(2, b"\1\2\3") == V1_REQUEST
+    assert kms_messages.field(1, bytes(300))[:3].hex() == "0aac02" and kms_messages.field(1, b"") == b""
 
 
 @pytest.mark.parametrize("answer", [b"\x0a", b"\x0a\x05\x01", b"\x0b", b"\xff" * 12, b"\x09\x01"])
 def test_an_answer_that_is_no_message(answer: bytes) -> None:
     with pytest.raises(RuntimeError, match="no protobuf"):
-        list(kms_socket._fields(answer))
+        list(kms_messages.fields(answer))
 
 
 def test_v2(serve: Callable[[Methods], str]) -> None:
     asked = []
 
     def decrypt(message: bytes, context: grpc.ServicerContext) -> bytes:
-        asked.append(dict(kms_socket._fields(message)))
+        asked.append(dict(kms_messages.fields(message)))
         return ANSWER
 
     endpoint = serve({"/v2.KeyManagementService/Status": lambda *_: STATUS, "/v2.KeyManagementService/Decrypt": decrypt})
@@ -91,7 +91,7 @@ def test_v1(serve: Callable[[Methods], str]) -> None:
     asked = []
 
     def decrypt(message: bytes, context: grpc.ServicerContext) -> bytes:
-        asked.append(dict(kms_socket._fields(message)))
+        asked.append(dict(kms_messages.fields(message)))
         return ANSWER
 
     needed = request("wire/kmsv1", "spec-example")
@@ -132,11 +132,11 @@ def test_the_command_asks_a_socket(serve: Callable[[Methods], str]) -> None:
     config = k8senc.Config.parse((SAMPLE / "encryption-config.yaml").read_bytes())
     needs, _ = k8senc._native.Audit(SAMPLE / "snapshot.db", config).survey()
     answers = {need.request.ciphertext: local.unwrap(need.request) for need in needs if need.request.provider == "cloud-kms"}
-    status = kms_socket._field(2, b"ok") + kms_socket._field(3, b"kek-2026-10")
+    status = kms_messages.field(2, b"ok") + kms_messages.field(3, b"kek-2026-10")
     endpoint = serve(
         {
             "/v2.KeyManagementService/Status": lambda *_: status,
-            "/v2.KeyManagementService/Decrypt": lambda message, _: kms_socket._field(1, answers[dict(kms_socket._fields(message))[1]]),
+            "/v2.KeyManagementService/Decrypt": lambda message, _: kms_messages.field(1, answers[dict(kms_messages.fields(message))[1]]),
         }
     )
     run = command(f"cloud-kms={endpoint}", f"legacy-kms={SAMPLE / 'local-kek.json'}", form="json")

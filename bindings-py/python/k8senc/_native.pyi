@@ -15,11 +15,13 @@ __all__ = [
     "DekNeed",
     "DekRequest",
     "Inspection",
+    "KmsProbe",
     "LocalKek",
     "Opened",
     "Problem",
     "Verdict",
     "__version__",
+    "encrypt_answer_fault",
     "escape",
     "inspect",
     "validate",
@@ -205,3 +207,19 @@ def validate(
     path: str | None = None,
 ) -> Verdict: ...
 def escape(text: str | bytes) -> str: ...
+
+_Next = tuple[str, str | None]
+_Sealed = tuple[bytes, str, Mapping[str, bytes]]
+
+@final
+class KmsProbe:
+    """One KMS v2 provider of one API server, told the time (seconds since the Unix epoch) and what the plugin answered."""
+
+    def __new__(cls, provider: str) -> KmsProbe: ...
+    def poll(self, now: float) -> _Next: ...
+    def health(self, now: float) -> _Next: ...
+    def status_answered(self, now: float, answer: tuple[str, str, str] | None = None, *, failure: str | None = None) -> _Next: ...
+    def encrypt_answered(self, now: float, seed: bytes, uid: str, answer: _Sealed | None = None, *, failure: str | None = None) -> _Next: ...
+    def write_refusal(self, now: float) -> str | None: ...
+
+def encrypt_answer_fault(answer: _Sealed) -> str | None: ...

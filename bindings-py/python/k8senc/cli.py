@@ -20,6 +20,7 @@ COMMANDS = {
     "audit": "What a snapshot holds: encrypted, stale, unreadable, plaintext.",
     "inspect": "What one stored value says of itself, without keys.",
     "validate": "Whether kube-apiserver starts with a configuration.",
+    "kms": "Play kube-apiserver against a KMS plugin.",
 }
 
 
