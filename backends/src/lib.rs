@@ -65,12 +65,23 @@ impl Backend for Native {
         buf: &mut [u8],
     ) -> [u8; 16] {
         match UnboundKey::new(&AES_256_GCM, key) {
-            Ok(key) => AwsLcGcm(LessSafeKey::new(key)).seal(nonce, aad, buf),
+            Ok(key) => LessSafeKey::new(key)
+                .seal_in_place_separate_tag(
+                    Nonce::assume_unique_for_key(*nonce),
+                    Aad::from(aad),
+                    buf,
+                )
+                .ok()
+                .and_then(|tag| tag.as_ref().try_into().ok())
+                .unwrap_or(NO_TAG),
             // No memory for the key schedule: the reference needs none.
             Err(_) => PORTABLE.gcm256_seal_once(key, nonce, aad, buf),
         }
     }
 }
+
+/// What stands for a tag where nothing was sealed: the lengths differ, or are above 2^36 bytes. It opens nothing.
+const NO_TAG: [u8; 16] = [0; 16];
 
 struct AwsLcGcm(LessSafeKey);
 
@@ -89,14 +100,13 @@ impl Gcm for AwsLcGcm {
             .map_err(|_| Refused)
     }
 
-    fn seal(&self, nonce: &[u8; 12], aad: &[u8], buf: &mut [u8]) -> [u8; 16] {
+    fn seal(&self, nonce: &[u8; 12], aad: &[u8], plain: &[u8], sealed: &mut [u8]) -> [u8; 16] {
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        // Fails above 2^36 bytes only; the tag of nothing opens nothing.
-        self.0
-            .seal_in_place_separate_tag(nonce, Aad::from(aad), buf)
-            .ok()
-            .and_then(|tag| tag.as_ref().try_into().ok())
-            .unwrap_or([0; 16])
+        let mut tag = NO_TAG;
+        let done =
+            self.0
+                .seal_out_of_place_scatter(nonce, Aad::from(aad), plain, sealed, &[], &mut tag);
+        if done.is_ok() { tag } else { NO_TAG }
     }
 }
 
@@ -116,16 +126,15 @@ impl Secretbox for Dryoc {
         crypto_secretbox_open_detached(plain, ciphertext, tag, nonce, &self.0).map_err(|_| Refused)
     }
 
-    fn seal(&self, nonce: &[u8; 24], buf: &mut [u8]) -> [u8; 16] {
-        let mut tag = [0; 16];
-        let message = Zeroizing::new(buf.to_vec());
-        match crypto_secretbox_detached(buf, &mut tag, &message, nonce, &self.0) {
+    fn seal(&self, nonce: &[u8; 24], plain: &[u8], sealed: &mut [u8]) -> [u8; 16] {
+        let mut tag = NO_TAG;
+        if plain.len() != sealed.len() {
+            return tag;
+        }
+        match crypto_secretbox_detached(sealed, &mut tag, plain, nonce, &self.0) {
             Ok(()) => tag,
             // A message longer than dryoc takes; the reference takes it.
-            Err(_) => {
-                buf.copy_from_slice(&message);
-                PORTABLE.secretbox(&self.0).seal(nonce, buf)
-            }
+            Err(_) => PORTABLE.secretbox(&self.0).seal(nonce, plain, sealed),
         }
     }
 }

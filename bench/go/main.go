@@ -41,6 +41,8 @@ func main() {
 
 func run(args []string) error {
 	switch {
+	case len(args) == 1 && args[0] == "crypto":
+		return worker()
 	case len(args) == 3 && args[0] == "make":
 		n, err := strconv.Atoi(args[2])
 		if err != nil {
@@ -62,7 +64,7 @@ func run(args []string) error {
 		}
 		return rounds(args, func() (int, error) { return pass(db) })
 	}
-	return errors.New("usage: bench make FILE OBJECTS | foreach|classify|decrypt|sha256 FILE ROUNDS")
+	return errors.New("usage: bench crypto | make FILE OBJECTS | foreach|classify|decrypt|sha256 FILE ROUNDS")
 }
 
 // rounds prints how long each of the passes took, in milliseconds: the first one on fresh page tables, the others warm.

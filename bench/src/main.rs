@@ -3,6 +3,8 @@
 //! Prints milliseconds and rows of each round; the first one is on a fresh process, the others are warm. `memory` prints the
 //! most anonymous memory, in KiB, seen during a whole audit, and the live keys.
 
+mod crypto;
+
 use std::error::Error;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +21,9 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|mode| mode == "crypto") {
+        return crypto::worker();
+    }
     let [mode, access, file, config, threads, rounds] = args.as_slice() else {
         return Err(
             "usage: k8senc-bench classify|decrypt|audit|sha256|memory mapped|read FILE CONFIG THREADS ROUNDS"

@@ -3,12 +3,14 @@
 //! (apiserver, `value/transformer.go`, `prefixTransformers`; static providers hold a second such list of their keys.)
 
 mod answer;
+mod batch;
 mod write;
 
 use alloc::{boxed::Box, collections::BTreeSet, string::String, vec::Vec};
 use core::fmt;
 
 pub use answer::{Answer, How, Opened, Outcome, ProviderInfo, Reasons, Staleness};
+pub use batch::Unsealed;
 pub use write::WriteKey;
 
 use crate::{

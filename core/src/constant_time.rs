@@ -1,6 +1,11 @@
 //! What must not tell by its time what it looked at.
 
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _, ConstantTimeGreater as _};
+use subtle::{Choice, ConstantTimeEq as _, ConstantTimeGreater as _};
+
+/// No padding is longer than its last byte can say, in whole blocks.
+const WIDEST: usize = 256;
+/// How many bytes of a block follow each of its bytes.
+const LEFT: [u8; 16] = [15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
 
 /// What kube-apiserver finds at the end of a decrypted aescbc value.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -13,19 +18,34 @@ pub(crate) enum Pad {
     Bytes,
 }
 
+/// All ones if fewer than `pad` bytes follow a byte that `left` bytes follow, else 0.
+fn inside(left: u8, pad: u8) -> u8 {
+    pad.saturating_sub(left).min(1).wrapping_neg()
+}
+
 /// Takes what kube-apiserver takes: any pad byte from 1 up to the whole length (at most 255), not 1 to 16.
 /// The time depends on `plain.len()` and on which of the three answers it is, which the caller reports anyway.
 pub(crate) fn pad(plain: &[u8]) -> Pad {
     let Some(&last) = plain.last() else {
         return Pad::Length;
     };
-    let pad = u64::from(last);
-    let bad_length = pad.ct_eq(&0) | pad.ct_gt(&(plain.len() as u64));
-    let mut differs = 0u8;
-    for (back, &byte) in plain.iter().rev().take(255).enumerate() {
-        let inside = pad.ct_gt(&(back as u64));
-        differs |= u8::conditional_select(&0, &(byte ^ last), inside);
+    // Whole blocks from the end, the first of which starts with nothing behind it: 16 bytes side by side, without a branch,
+    // are a loop that the compiler makes one of wide instructions.
+    let (head, blocks) = plain.as_rchunks::<16>();
+    let mut differs = [0u8; 16];
+    let mut behind = 0u8;
+    for block in blocks.iter().rev().take(WIDEST / 16) {
+        for (differs, (byte, left)) in differs.iter_mut().zip(block.iter().zip(LEFT)) {
+            *differs |= (byte ^ last) & inside(left.saturating_add(behind), last);
+        }
+        behind = behind.saturating_add(16);
     }
+    // Decrypted values are whole blocks; this is for the rest of a slice that is not.
+    let mut differs = differs.iter().fold(0, |all, one| all | one);
+    for (byte, left) in head.iter().rev().zip(0..) {
+        differs |= (byte ^ last) & inside(behind.saturating_add(left), last);
+    }
+    let bad_length = last.ct_eq(&0) | u64::from(last).ct_gt(&(plain.len() as u64));
     let bad_bytes: Choice = !differs.ct_eq(&0);
     if bool::from(bad_length) {
         Pad::Length
@@ -56,7 +76,7 @@ mod tests {
 
     #[test]
     fn pad_agrees_with_the_model() {
-        for len in [16, 32, 272] {
+        for len in [1, 8, 16, 17, 32, 255, 257, 272] {
             for pad_byte in 0..=255u8 {
                 let mut plain = vec![0xa5u8; len];
                 let from = len.saturating_sub(usize::from(pad_byte));

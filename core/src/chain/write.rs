@@ -80,36 +80,27 @@ impl Chain {
             need,
             got: random.len(),
         };
-        // Grown once per value: growing would leave plaintext behind in freed memory.
-        let start = |prefix: &[u8], name: &str, body: usize| {
-            let len = prefix.len().saturating_add(name.len());
-            let mut out = Vec::with_capacity(len.saturating_add(1).saturating_add(body));
-            out.extend_from_slice(prefix);
-            out.extend_from_slice(name.as_bytes());
-            out.push(b':');
-            out
-        };
         let sized = |overhead: usize| plaintext.len().saturating_add(overhead);
         Ok(match self.providers.first().ok_or(Error::NoKeys)? {
             Provider::Identity => plaintext.to_vec(),
             Provider::AesCbc(keys) => {
                 let iv = random.first_chunk().ok_or(short)?;
                 let (name, cipher) = first(keys)?;
-                let mut out = start(prefix::AESCBC, name, sized(aescbc::OVERHEAD));
+                let mut out = prefix::start(prefix::AESCBC, name, sized(aescbc::OVERHEAD));
                 aescbc::seal(cipher, plaintext, iv, &mut out);
                 out
             }
             Provider::AesGcm(keys) => {
                 let nonce = random.first_chunk().ok_or(short)?;
                 let (name, cipher) = first(keys)?;
-                let mut out = start(prefix::AESGCM, name, sized(aesgcm::OVERHEAD));
+                let mut out = prefix::start(prefix::AESGCM, name, sized(aesgcm::OVERHEAD));
                 aesgcm::seal(cipher, plaintext, etcd_key, nonce, &mut out);
                 out
             }
             Provider::Secretbox(keys) => {
                 let nonce = random.first_chunk().ok_or(short)?;
                 let (name, cipher) = first(keys)?;
-                let mut out = start(prefix::SECRETBOX, name, sized(secretbox::OVERHEAD));
+                let mut out = prefix::start(prefix::SECRETBOX, name, sized(secretbox::OVERHEAD));
                 secretbox::seal(cipher, plaintext, nonce, &mut out);
                 out
             }
@@ -120,7 +111,7 @@ impl Chain {
                 let (dek, rest) = random.split_first_chunk().ok_or(short.clone())?;
                 let nonce = rest.first_chunk().ok_or(short)?;
                 let body = sized(aesgcm::OVERHEAD).saturating_add(encrypted_dek.len());
-                let mut out = start(prefix::KMSV1, name, body.saturating_add(2));
+                let mut out = prefix::start(prefix::KMSV1, name, body.saturating_add(2));
                 kmsv1::start(encrypted_dek, &mut out)?;
                 seal_v1(self.backend, dek, plaintext, etcd_key, nonce, &mut out)?;
                 out
@@ -132,7 +123,7 @@ impl Chain {
                     WriteKey::KmsV1 { .. } => return Err(Error::NoWriteKey),
                 };
                 // The source reserves all the rest at once, before any plaintext is there.
-                let mut out = start(prefix::KMSV2, name, 0);
+                let mut out = prefix::start(prefix::KMSV2, name, 0);
                 source.seal(self.backend, plaintext, etcd_key, random, &mut out)?;
                 out
             }
@@ -141,7 +132,7 @@ impl Chain {
 }
 
 /// The key that writes.
-fn first<C: ?Sized>(keys: &Keys<C>) -> Result<(&str, &C), Error> {
+pub(super) fn first<C: ?Sized>(keys: &Keys<C>) -> Result<(&str, &C), Error> {
     let (name, cipher) = keys.first().ok_or(Error::NoKeys)?;
     Ok((name, cipher))
 }

@@ -5,7 +5,8 @@ use alloc::boxed::Box;
 use aes::{Aes128, Aes192, Aes256};
 use aes_gcm::{AesGcm, aead::AeadInOut, aes::cipher::consts::U12};
 use cbc::cipher::{
-    BlockModeDecrypt as _, BlockModeEncrypt as _, InnerIvInit as _, KeyInit as BlockKeyInit,
+    BlockModeDecrypt as _, BlockModeEncrypt as _, InOutBuf, InnerIvInit as _,
+    KeyInit as BlockKeyInit,
 };
 use hmac::{Hmac, Mac as _};
 use poly1305::Poly1305;
@@ -17,7 +18,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{Backend, Cbc, Expander, Gcm, Refused, Secretbox};
+use super::{Backend, Cbc, CbcMessage, Expander, Gcm, Refused, Secretbox, lockstep};
 
 /// The portable backend.
 pub struct RustCrypto;
@@ -75,7 +76,13 @@ impl Backend for RustCrypto {
         aad: &[u8],
         buf: &mut [u8],
     ) -> [u8; 16] {
-        GcmOf(AesGcm::<Aes256, U12>::new(key.into())).seal(nonce, aad, buf)
+        tag_of(
+            AesGcm::<Aes256, U12>::new(key.into()).encrypt_inout_detached(
+                nonce.into(),
+                aad,
+                buf.into(),
+            ),
+        )
     }
 }
 
@@ -93,21 +100,25 @@ where
         tag: &[u8; 16],
         plain: &mut [u8],
     ) -> Result<(), Refused> {
-        if plain.len() != ciphertext.len() {
-            return Err(Refused);
-        }
-        plain.copy_from_slice(ciphertext);
+        let buf = InOutBuf::new(ciphertext, plain).map_err(|_| Refused)?;
         self.0
-            .decrypt_inout_detached(nonce.into(), aad, plain.into(), tag.into())
+            .decrypt_inout_detached(nonce.into(), aad, buf, tag.into())
             .map_err(|_| Refused)
     }
 
-    fn seal(&self, nonce: &[u8; 12], aad: &[u8], buf: &mut [u8]) -> [u8; 16] {
-        // Fails above 2^36 bytes only, which no slice that was read from etcd has; the tag of nothing opens nothing.
-        self.0
-            .encrypt_inout_detached(nonce.into(), aad, buf.into())
-            .map_or([0; 16], Into::into)
+    fn seal(&self, nonce: &[u8; 12], aad: &[u8], plain: &[u8], sealed: &mut [u8]) -> [u8; 16] {
+        InOutBuf::new(plain, sealed).map_or(NO_TAG, |buf| {
+            tag_of(self.0.encrypt_inout_detached(nonce.into(), aad, buf))
+        })
     }
+}
+
+/// What stands for a tag where nothing was sealed: no output was given for the input, or it is above 2^36 bytes, which no
+/// slice that was read from etcd is.
+const NO_TAG: [u8; 16] = [0; 16];
+
+fn tag_of<E>(sealed: Result<aes_gcm::Tag, E>) -> [u8; 16] {
+    sealed.map_or(NO_TAG, Into::into)
 }
 
 struct CbcOf<C>(C);
@@ -117,18 +128,23 @@ where
     C: cbc::cipher::BlockCipherEncrypt
         + cbc::cipher::BlockCipherDecrypt
         + cbc::cipher::BlockSizeUser<BlockSize = aes_gcm::aes::cipher::consts::U16>
-        + Clone
         + Send
         + Sync,
 {
-    fn decrypt(&self, iv: &[u8; 16], buf: &mut [u8]) {
-        let (blocks, _) = cbc::cipher::array::Array::slice_as_chunks_mut(buf);
-        cbc::Decryptor::inner_iv_init(self.0.clone(), iv.into()).decrypt_blocks(blocks);
+    fn decrypt(&self, iv: &[u8; 16], ciphertext: &[u8], plain: &mut [u8]) {
+        if let Ok(buf) = InOutBuf::new(ciphertext, plain) {
+            let (blocks, _) = buf.into_chunks();
+            cbc::Decryptor::inner_iv_init(&self.0, iv.into()).decrypt_blocks_inout(blocks);
+        }
     }
 
     fn encrypt(&self, iv: &[u8; 16], buf: &mut [u8]) {
         let (blocks, _) = cbc::cipher::array::Array::slice_as_chunks_mut(buf);
-        cbc::Encryptor::inner_iv_init(self.0.clone(), iv.into()).encrypt_blocks(blocks);
+        cbc::Encryptor::inner_iv_init(&self.0, iv.into()).encrypt_blocks(blocks);
+    }
+
+    fn encrypt_batch(&self, messages: &mut [CbcMessage<'_>]) {
+        lockstep::encrypt(&self.0, messages);
     }
 }
 
@@ -155,18 +171,21 @@ impl Secretbox for XSalsa20Poly1305 {
     ) -> Result<(), Refused> {
         let (mut stream, mac) = self.start(nonce);
         let ours: [u8; 16] = mac.compute_unpadded(ciphertext).into();
-        if plain.len() != ciphertext.len() || !bool::from(ours.ct_eq(tag)) {
+        let buf = InOutBuf::new(ciphertext, plain).map_err(|_| Refused)?;
+        if !bool::from(ours.ct_eq(tag)) {
             return Err(Refused);
         }
-        plain.copy_from_slice(ciphertext);
-        stream.apply_keystream(plain);
+        stream.apply_keystream_inout(buf);
         Ok(())
     }
 
-    fn seal(&self, nonce: &[u8; 24], buf: &mut [u8]) -> [u8; 16] {
+    fn seal(&self, nonce: &[u8; 24], plain: &[u8], sealed: &mut [u8]) -> [u8; 16] {
         let (mut stream, mac) = self.start(nonce);
-        stream.apply_keystream(buf);
-        mac.compute_unpadded(buf).into()
+        let Ok(buf) = InOutBuf::new(plain, &mut *sealed) else {
+            return NO_TAG;
+        };
+        stream.apply_keystream_inout(buf);
+        mac.compute_unpadded(sealed).into()
     }
 }
 

@@ -36,8 +36,8 @@ pub fn open(cipher: &dyn Cbc, body: &[u8], plain: &mut Plaintext) -> Result<(), 
     if ciphertext.is_empty() {
         return Err(Error::CbcIvOnly);
     }
-    let buf = plain.fill(ciphertext);
-    cipher.decrypt(iv, buf);
+    let buf = plain.sized(ciphertext.len());
+    cipher.decrypt(iv, ciphertext, buf);
     let found = pad(buf);
     let len = buf.len();
     match found {
@@ -58,6 +58,14 @@ pub fn open(cipher: &dyn Cbc, body: &[u8], plain: &mut Plaintext) -> Result<(), 
 
 /// Appends the body to `out`.
 pub fn seal(cipher: &dyn Cbc, plain: &[u8], iv: &[u8; RANDOM_LEN], out: &mut Vec<u8>) {
+    let start = start(plain, iv, out);
+    if let Some(buf) = out.get_mut(start..) {
+        cipher.encrypt(iv, buf);
+    }
+}
+
+/// Appends IV and padded plaintext to `out`, and says from where on it has to be encrypted in place.
+pub(crate) fn start(plain: &[u8], iv: &[u8; RANDOM_LEN], out: &mut Vec<u8>) -> usize {
     let padding = BLOCK.saturating_sub(plain.len() % BLOCK);
     // Reserved at once: growing would leave plaintext behind in freed memory.
     out.reserve_exact(BLOCK.saturating_add(plain.len()).saturating_add(padding));
@@ -68,7 +76,5 @@ pub fn seal(cipher: &dyn Cbc, plain: &[u8], iv: &[u8; RANDOM_LEN], out: &mut Vec
         u8::try_from(padding).unwrap_or(0),
         padding,
     ));
-    if let Some(buf) = out.get_mut(start..) {
-        cipher.encrypt(iv, buf);
-    }
+    start
 }

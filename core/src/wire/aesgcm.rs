@@ -46,13 +46,12 @@ pub fn open(cipher: &dyn Gcm, body: &[u8], aad: &[u8], plain: &mut Plaintext) ->
 
 /// Appends the body to `out`.
 pub fn seal(cipher: &dyn Gcm, plain: &[u8], aad: &[u8], nonce: &[u8; NONCE], out: &mut Vec<u8>) {
-    // Reserved at once: growing would leave plaintext behind in freed memory.
     out.reserve_exact(plain.len().saturating_add(OVERHEAD));
     out.extend_from_slice(nonce);
     let start = out.len();
-    out.extend_from_slice(plain);
-    if let Some(buf) = out.get_mut(start..) {
-        let tag = cipher.seal(nonce, aad, buf);
+    out.resize(start.saturating_add(plain.len()), 0);
+    if let Some(sealed) = out.get_mut(start..) {
+        let tag = cipher.seal(nonce, aad, plain, sealed);
         out.extend_from_slice(&tag);
     }
 }

@@ -40,15 +40,14 @@ pub fn open(cipher: &dyn Secretbox, body: &[u8], plain: &mut Plaintext) -> Resul
 
 /// Appends the body to `out`.
 pub fn seal(cipher: &dyn Secretbox, plain: &[u8], nonce: &[u8; NONCE], out: &mut Vec<u8>) {
-    // Reserved at once: growing would leave plaintext behind in freed memory.
     out.reserve_exact(SHORTEST.saturating_add(plain.len()));
     out.extend_from_slice(nonce);
     let tag_at = out.len();
     out.extend_from_slice(&[0; 16]);
     let start = out.len();
-    out.extend_from_slice(plain);
-    if let Some(buf) = out.get_mut(start..) {
-        let tag = cipher.seal(nonce, buf);
+    out.resize(start.saturating_add(plain.len()), 0);
+    if let Some(sealed) = out.get_mut(start..) {
+        let tag = cipher.seal(nonce, plain, sealed);
         if let Some(place) = out.get_mut(tag_at..start) {
             place.copy_from_slice(&tag);
         }
