@@ -27,13 +27,19 @@ impl NamedKey {
     /// The key's fingerprint; none for a key that could be guessed, since the fingerprint would confirm the guess.
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {
-        weakness(self.secret()).is_none().then(|| mark(self))
+        fingerprint(self.secret())
     }
 }
 
+/// The fingerprint of a key that stands in no file; none for one that could be guessed.
+#[must_use]
+pub fn fingerprint(key: &[u8]) -> Option<Fingerprint> {
+    weakness(key).is_none().then(|| mark(key))
+}
+
 /// The first eight bytes of HMAC-SHA256 under the key.
-fn mark(key: &NamedKey) -> Fingerprint {
-    let tag = Hmac::<Sha256>::new_from_slice(key.secret())
+fn mark(key: &[u8]) -> Fingerprint {
+    let tag = Hmac::<Sha256>::new_from_slice(key)
         .map(|mac| mac.chain_update(LABEL).finalize().into_bytes());
     let hex = tag.map(|tag| tag.iter().take(8).map(|b| format!("{b:02x}")).collect());
     Fingerprint(hex.unwrap_or_default())
@@ -81,7 +87,7 @@ pub(crate) fn readers(providers: &[&Provider]) -> Vec<Reader> {
             readers.push(Reader {
                 prefix,
                 fingerprint,
-                mark: key.map(mark),
+                mark: key.map(|key| mark(key.secret())),
             });
         }
     }

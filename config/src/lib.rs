@@ -32,7 +32,7 @@ pub use config::{
     Config, ConfigError, Entry, KmsBlock, KmsVersion, Match, NamedKey, Provider, Reason,
 };
 pub use coverage::{Coverage, FailureMode, Moment, Outcome, Unreached};
-pub use diff::{Change, Fingerprint, Reader};
+pub use diff::{Change, Fingerprint, Reader, fingerprint};
 pub use errors::{ErrorAdvice, error_texts, explain_error};
 pub use lint::{
     Edit, FileFacts, Finding, Fix, LintOptions, Migration, Rule, Safety, Severity, explain, lint,

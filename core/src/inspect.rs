@@ -1,5 +1,9 @@
 //! What a stored value says of itself, without any key.
 
+mod parts;
+
+pub use parts::{Part, PartKind, parts};
+
 use crate::{
     Error,
     wire::{kmsv1, kmsv2::EncryptedObject, prefix},

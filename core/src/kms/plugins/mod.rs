@@ -135,6 +135,52 @@ pub enum Need {
     RemoteKek,
 }
 
+impl Need {
+    /// A stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AwsDecrypt => "aws-decrypt",
+            Self::AwsEncryptionContext => "aws-encryption-context",
+            Self::GcpDecrypt => "gcp-decrypt",
+            Self::GcpCryptoKey => "gcp-crypto-key",
+            Self::AzureDecrypt => "azure-decrypt",
+            Self::AzureKeyVersion => "azure-key-version",
+            Self::TransitKey => "transit-key",
+            Self::OpenBaoAssociatedData => "openbao-associated-data",
+            Self::TokenKey => "token-key",
+            Self::BarbicanSecret => "barbican-secret",
+            Self::AnyLine => "any-line",
+            Self::RemoteKek => "remote-kek",
+        }
+    }
+
+    /// What a person has to find.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::AwsDecrypt => "AWS credentials for kms:Decrypt in the key's own region",
+            Self::AwsEncryptionContext => {
+                "the encryption context that the plugin ran with, if it did; it is stored nowhere"
+            }
+            Self::GcpDecrypt => "Google Cloud credentials for Decrypt on the CryptoKey",
+            Self::GcpCryptoKey => "which CryptoKey: the value does not say",
+            Self::AzureDecrypt => {
+                "Decrypt on the one Key Vault key version whose URL hashes to the key_id"
+            }
+            Self::AzureKeyVersion => "which Key Vault key version: the value does not say",
+            Self::TransitKey => {
+                "mount and name of the Transit key, and Decrypt on it or its exported key of that version"
+            }
+            Self::OpenBaoAssociatedData => {
+                "the associated data that the OpenBao plugin makes from its own configuration"
+            }
+            Self::TokenKey => "the AES key in the PKCS#11 token, with leave to use its mechanism",
+            Self::BarbicanSecret => "the payload of the Barbican secret, which is an AES key",
+            Self::AnyLine => "any one of the providers that the ciphertext lists",
+            Self::RemoteKek => "Decrypt of the encrypted KEK by the plugin behind",
+        }
+    }
+}
+
 impl Wrapped<'_> {
     /// `aws`, `gcp`, `azure`, `transit`, `pkcs11-gcm`, `barbican`, `trousseau` or `local-kek`.
     pub const fn name(&self) -> &'static str {

@@ -104,6 +104,49 @@ impl EncryptedObject<'_> {
     }
 }
 
+/// Where a field stands in its message.
+pub(crate) struct Field {
+    pub(crate) number: u64,
+    /// First byte of the tag.
+    pub(crate) start: usize,
+    /// One past the tag.
+    pub(crate) tag_end: usize,
+    /// First byte of the value, behind the length if there is one.
+    pub(crate) value: usize,
+    /// One past the value.
+    pub(crate) end: usize,
+    pub(crate) length_delimited: bool,
+    pub(crate) varint: Option<u64>,
+}
+
+/// The fields of a message in order, up to the first byte that makes no sense.
+pub(crate) fn fields(message: &[u8]) -> impl Iterator<Item = Field> {
+    let mut at = Cursor(message);
+    let offset = |at: &Cursor<'_>| message.len().saturating_sub(at.0.len());
+    core::iter::from_fn(move || {
+        let start = offset(&at);
+        let mut tag = Cursor(at.0);
+        let (number, wire_type) = tag.tag().ok()?;
+        let tag_end = offset(&tag);
+        let (_, value) = at.field().ok()??;
+        let end = offset(&at);
+        let (varint, bytes) = match value {
+            Value::Varint(n) => (Some(n), None),
+            Value::Bytes(bytes) => (None, Some(bytes.len())),
+            Value::Other => (None, None),
+        };
+        Some(Field {
+            number,
+            start,
+            tag_end,
+            value: bytes.map_or(tag_end, |len| end.saturating_sub(len)),
+            end,
+            length_delimited: wire_type == 2,
+            varint,
+        })
+    })
+}
+
 /// Appends what stands in a message before `len` bytes of encrypted data, which is its first field.
 pub(crate) fn start_data(out: &mut Vec<u8>, len: usize) {
     out.push(0x0a);

@@ -15,7 +15,7 @@ mod message;
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 pub use message::EncryptedObject;
-pub(crate) use message::start_data;
+pub(crate) use message::{Field, fields, start_data};
 use zeroize::Zeroizing;
 
 use super::aesgcm;
