@@ -47,6 +47,31 @@ impl Chain {
         }
     }
 
+    /// Bytes that a value [sealed](Self::seal) with `key` has beyond its plaintext, at most: prefix, name, and what the format
+    /// adds. The same for plaintexts of any length.
+    pub fn overhead(&self, key: &WriteKey<'_>) -> usize {
+        fn named<C: ?Sized>(prefix: &[u8], keys: &Keys<C>, body: usize) -> usize {
+            let name = keys.first().map_or(0, |(name, _)| name.len());
+            headed(prefix, name, body)
+        }
+        match (self.providers.first(), key) {
+            (Some(Provider::AesCbc(keys)), _) => named(prefix::AESCBC, keys, aescbc::OVERHEAD),
+            (Some(Provider::AesGcm(keys)), _) => named(prefix::AESGCM, keys, aesgcm::OVERHEAD),
+            (Some(Provider::Secretbox(keys)), _) => {
+                named(prefix::SECRETBOX, keys, secretbox::OVERHEAD)
+            }
+            (Some(Provider::KmsV1(name)), WriteKey::KmsV1 { encrypted_dek }) => {
+                let body = aesgcm::OVERHEAD.saturating_add(encrypted_dek.len());
+                headed(prefix::KMSV1, name.len(), body.saturating_add(2))
+            }
+            (Some(Provider::KmsV2(name)), WriteKey::KmsV2(source)) => {
+                headed(prefix::KMSV2, name.len(), source.overhead())
+            }
+            // Identity, and what seal refuses.
+            _ => 0,
+        }
+    }
+
     /// The stored value for `plaintext` at `etcd_key`, byte for byte what kube-apiserver writes with the same random
     /// bytes; two annotations or more, which it writes in random order, are sorted.
     ///
@@ -129,6 +154,12 @@ impl Chain {
             }
         })
     }
+}
+
+/// Prefix, name, colon and body.
+fn headed(prefix: &[u8], name: usize, body: usize) -> usize {
+    let head = prefix.len().saturating_add(name).saturating_add(1);
+    head.saturating_add(body)
 }
 
 /// The key that writes.

@@ -112,6 +112,21 @@ impl WriteSource {
         }
     }
 
+    /// Bytes of a message beyond its plaintext, at most.
+    pub(crate) fn overhead(&self) -> usize {
+        // A tag and a length of at most 10 bytes stand before the data.
+        self.data_overhead()
+            .saturating_add(11)
+            .saturating_add(self.tail.len())
+    }
+
+    fn data_overhead(&self) -> usize {
+        match self.form {
+            Form::Seed(_) => kmsv2::SEED_OVERHEAD,
+            Form::Key { .. } => aesgcm::OVERHEAD,
+        }
+    }
+
     /// Appends the message to `out`. Key form counts up by one.
     pub(crate) fn seal(
         &mut self,
@@ -125,13 +140,9 @@ impl WriteSource {
             need: self.random_len(),
             got: random.len(),
         };
-        let overhead = match self.form {
-            Form::Seed(_) => kmsv2::SEED_OVERHEAD,
-            Form::Key { .. } => aesgcm::OVERHEAD,
-        };
-        let len = plain.len().saturating_add(overhead);
-        // A tag, a length of at most 10 bytes, the data and the rest, reserved at once.
-        out.reserve_exact(len.saturating_add(11).saturating_add(self.tail.len()));
+        let len = plain.len().saturating_add(self.data_overhead());
+        // All at once, before any plaintext is there.
+        out.reserve_exact(plain.len().saturating_add(self.overhead()));
         kmsv2::start_data(out, len);
         match &mut self.form {
             Form::Seed(seed) => {

@@ -34,6 +34,11 @@ impl Recipient {
         Self { public }
     }
 
+    /// The X25519 public key.
+    pub const fn public(&self) -> &[u8; 32] {
+        &self.public
+    }
+
     /// As a member of a set. It is in a set only where the operator asked for it.
     pub fn member(&self, slot: u8) -> Member {
         Member {

@@ -1,0 +1,98 @@
+//! Bytes that the library hands out.
+#![expect(
+    unsafe_code,
+    reason = "a buffer of C's is taken back, and names are exported"
+)]
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use zeroize::Zeroize as _;
+
+use crate::fault::{Error, Fault, need};
+use crate::guard::{guard, quietly};
+use crate::raw::Room;
+use crate::status::Status;
+
+/// Bytes that a function handed out. `ptr` is NULL if there are none. Free it with `k8senc_buf_free`, which wipes.
+#[repr(C)]
+pub struct Buf {
+    /// The bytes; JSON has no NUL behind it.
+    pub ptr: *mut u8,
+    /// How many.
+    pub len: usize,
+}
+
+impl Buf {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        if bytes.is_empty() {
+            return Self {
+                ptr: ptr::null_mut(),
+                len: 0,
+            };
+        }
+        // Growing to fit would leave a copy behind.
+        let bytes = if bytes.len() == bytes.capacity() {
+            bytes.into_boxed_slice()
+        } else {
+            let mut bytes = bytes;
+            let exact = Box::<[u8]>::from(bytes.as_slice());
+            bytes.zeroize();
+            exact
+        };
+        let len = bytes.len();
+        Self {
+            ptr: Box::into_raw(bytes).cast(),
+            len,
+        }
+    }
+}
+
+/// The output argument of a function that hands out bytes.
+pub(crate) type OutBuf<'a> = Option<&'a mut MaybeUninit<Buf>>;
+
+pub(crate) fn write_json<T: serde::Serialize>(out: OutBuf<'_>, value: &T) -> Result<(), Fault> {
+    let out = need(out, "json")?;
+    let text = serde_json::to_vec(value)
+        .map_err(|error| Fault::argument(format!("the report has no JSON form: {error}")))?;
+    out.write(Buf::new(text));
+    Ok(())
+}
+
+/// Wipes and frees what a function handed out, and sets `buf` to NULL and 0, so that a second call does nothing. NULL is
+/// allowed. Takes what `buf` points to; `buf` itself stays the caller's.
+///
+/// # Safety
+/// `buf` is NULL or holds what a function of this library wrote, unchanged.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn k8senc_buf_free(buf: Option<&mut Buf>) {
+    quietly((), || {
+        let Some(buf) = buf else { return };
+        let (ptr, len) = (buf.ptr, buf.len);
+        (buf.ptr, buf.len) = (ptr::null_mut(), 0);
+        if !ptr.is_null() {
+            let slice = ptr::slice_from_raw_parts_mut(ptr, len);
+            // SAFETY: made by `Buf::new` out of a box of this length, and not freed before: freeing leaves NULL.
+            let mut bytes = unsafe { Box::from_raw(slice) };
+            bytes.zeroize();
+        }
+    });
+}
+
+/// Fills `out` with `len` random bytes of the operating system.
+///
+/// # Safety
+/// `out` is writable for `len` bytes. `error` is NULL or writable; what is written there, on failure only, is given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn k8senc_random(
+    out: *mut u8,
+    len: usize,
+    error: Option<&mut MaybeUninit<*mut Error>>,
+) -> Status {
+    guard(error, || {
+        let mut room = Room::new(out, len, len, "out")?;
+        let random = crate::random::draw(len)?;
+        // SAFETY: the caller's contract.
+        unsafe { room.put(0, &random) }
+    })
+}
