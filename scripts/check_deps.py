@@ -31,6 +31,8 @@ BELOW = {
     "k8senc-py": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
     "k8senc-c": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
     "k8senc-bench": {"k8senc", "k8senc-backends", "k8senc-config", "etcd-store", "k8senc-audit"},
+    # The Rust side of differential runs.
+    "k8senc-peer": {"k8senc", "k8senc-backends", "k8senc-config"},
     # No native backend in a wasm tree.
     "k8senc-wasm": {"k8senc", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
 }

@@ -1,12 +1,14 @@
 //! The steps of loading, in kube-apiserver's order: decode, default, validate, build.
 
+use std::collections::BTreeMap;
+
 use crate::decode::{self, Form, Strict, StrictKind};
 use crate::golang::quote;
 use crate::kind::{self, Kind};
 use crate::model::Model;
 use crate::resource::{Masked, Rules as MaskRules};
 use crate::span::Span;
-use crate::tree::{self, Tree, Value};
+use crate::tree::{self, Field, Tree, Value};
 use crate::validate::{Rules, validate as validate_model};
 use crate::verdict::{Options, Problem, Stage, Verdict};
 
@@ -164,18 +166,10 @@ fn other_kind(
     options: &Options,
     wrap: &str,
 ) -> Verdict {
-    let mut strict = Vec::new();
-    if let Value::Map(fields) = &tree.root.value {
-        for field in fields.iter().filter(|f| !known.contains(&f.key.as_str())) {
-            strict.push(Strict {
-                kind: StrictKind::Unknown,
-                path: field.key.as_str().to_owned(),
-                span: field.key_span,
-                first: None,
-                known,
-            });
-        }
-    }
+    let strict = match &tree.root.value {
+        Value::Map(fields) => top_level_problems(fields, known),
+        _ => Vec::new(),
+    };
     strict_verdict(&strict, tree, options, wrap).unwrap_or_else(|| {
         let upstream = format!("got unexpected config type: {shown}");
         let problem = Problem::new(
@@ -192,6 +186,33 @@ fn other_kind(
             vec![problem],
         )
     })
+}
+
+/// Unknown and repeated fields of an object whose inside is not looked at; a name is reported once.
+fn top_level_problems(fields: &[Field], known: &'static [&'static str]) -> Vec<Strict> {
+    let mut first = BTreeMap::new();
+    let mut strict: Vec<Strict> = Vec::new();
+    for field in fields {
+        let name = field.key.as_str();
+        let before = first.insert(name, field.key_span);
+        let kind = if !known.contains(&name) {
+            StrictKind::Unknown
+        } else if before.is_some() {
+            StrictKind::Duplicate
+        } else {
+            continue;
+        };
+        if strict.iter().all(|s| s.path != name) {
+            strict.push(Strict {
+                kind,
+                path: name.to_owned(),
+                span: field.key_span,
+                first: before,
+                known,
+            });
+        }
+    }
+    strict
 }
 
 fn strict_verdict(

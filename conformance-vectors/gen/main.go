@@ -4,6 +4,7 @@
 //	go run . -out ..     write every vector file
 //	go run . -check ..   write them to a temporary folder and compare
 //	go run . -sample ../sample   make a new sample snapshot (never the same bytes twice)
+//	go run . -differ values -peer PATH -n 100000   ask k8senc-peer and the real code the same questions
 package main
 
 import (
@@ -47,6 +48,7 @@ var suites = []struct {
 	{"config/resources", "config", "config_resources.go", configResources},
 	{"config/keys", "config", "config_keys.go", configKeys},
 	{"config/kms", "config", "config_kms.go", configKMS},
+	{"config/found", "config", "config_found.go", configFound},
 	{"yaml/scalars", "yaml", "yaml.go", yamlScalars},
 	{"yaml/structure", "yaml", "yaml.go", yamlStructure},
 	{"object/forms", "object", "objects.go", objectForms},
@@ -59,6 +61,12 @@ func main() {
 	out := flag.String("out", "", "write the vectors under this folder")
 	check := flag.String("check", "", "compare the vectors under this folder with a new run")
 	sample := flag.String("sample", "", "make a new sample snapshot in this folder; needs etcd36/ to build")
+	what := flag.String("differ", "", "values or configs: ask the real code and the peer the same questions, see docs/fuzzing.md")
+	peerPath := flag.String("peer", "", "the program k8senc-peer")
+	limit := flag.Int("n", 0, "differ: stop after so many executions")
+	limitTime := flag.Duration("for", 0, "differ: stop after so long")
+	seed := flag.Uint64("seed", 1, "differ: the same seed asks the same questions")
+	findings := flag.String("findings", "findings", "differ: folder for what is found")
 	flag.Parse()
 	klog.SetLogger(logr.Discard())
 	if err := utilfeature.DefaultMutableFeatureGate.Set("KMSv1=true"); err != nil {
@@ -89,6 +97,14 @@ func main() {
 		fmt.Println("vectors are what this program writes")
 	case *sample != "":
 		writeSample(*sample)
+	case *what != "":
+		if *peerPath == "" || *limit == 0 && *limitTime == 0 {
+			fatal("-differ needs -peer, and -n or -for")
+		}
+		if !runDiffer(*what, *peerPath, *findings, *seed, *limit, *limitTime) {
+			_ = os.RemoveAll(workDir)
+			os.Exit(1)
+		}
 	default:
 		flag.Usage()
 		os.Exit(2)

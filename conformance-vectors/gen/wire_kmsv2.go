@@ -255,6 +255,8 @@ func malformed(v *v2set) {
 		{"tail-unknown-bytes", "an unknown length-delimited field is skipped", field(99, []byte("xyz"))},
 		{"tail-unknown-group", "an unknown group is skipped", cat(tag(99, 3), varintField(1, 1), tag(99, 4))},
 		{"tail-unknown-nested-group", "a group in a group is skipped", cat(tag(99, 3), tag(98, 3), tag(98, 4), tag(99, 4))},
+		{"tail-group-number-above-max", "inside a group a field number may be larger than outside", cat(tag(99, 3), varintField(1<<29, 1), varintField(1<<31-1, 1), tag(99, 4))},
+		{"tail-group-number-too-large", "inside a group a field number above 2^31-1 is refused", cat(tag(99, 3), varintField(1<<31, 1), tag(99, 4))},
 		{"tail-unknown-fixed32", "an unknown 32-bit field is skipped", cat(tag(99, 5), make([]byte, 4))},
 		{"tail-wire-6", "wire type 6 does not exist", cat(tag(99, 6), make([]byte, 8))},
 		{"tail-wire-7", "wire type 7 does not exist", cat(tag(99, 7), make([]byte, 8))},

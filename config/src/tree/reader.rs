@@ -153,25 +153,26 @@ fn allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// The start of the piece that a byte is in.
-const fn piece(at: usize) -> usize {
-    at - at % PIECE
-}
-
 /// The first byte that go-yaml cannot be asked for, because of what it refuses, and its words.
 fn first_bad(text: &[u8]) -> Option<(usize, &'static str)> {
-    let chunk = text.utf8_chunks().next()?;
-    if let Some((at, _)) = chunk.valid().char_indices().find(|(_, c)| !allowed(*c)) {
-        return Some((piece(at), "control characters are not allowed"));
+    let valid = text.utf8_chunks().next()?.valid();
+    let mut piece = 0;
+    for (at, c) in valid.char_indices() {
+        piece = piece_of(piece, at, c.len_utf8());
+        if !allowed(c) {
+            return Some((piece, "control characters are not allowed"));
+        }
     }
-    let at = chunk.valid().len();
+    let at = valid.len();
     let rest = text.get(at..)?;
     let first = rest.first()?;
     let width = match first {
         0xc0..=0xdf => 2,
         0xe0..=0xef => 3,
         0xf0..=0xf7 => 4,
-        _ => return Some((piece(at), "invalid leading UTF-8 octet")),
+        _ => {
+            return Some((piece_of(piece, at, 1), "invalid leading UTF-8 octet"));
+        }
     };
     if rest.len() < width {
         // Left for the next piece, so nothing is wrong until something needs it.
@@ -189,5 +190,15 @@ fn first_bad(text: &[u8]) -> Option<(usize, &'static str)> {
     } else {
         "invalid length of a UTF-8 sequence"
     };
-    Some((piece(at), problem))
+    Some((piece_of(piece, at, width), problem))
+}
+
+/// Where the piece starts that holds the character at `at`: one that does not fit whole is left for the next piece, and
+/// that begins with it.
+const fn piece_of(piece: usize, at: usize, width: usize) -> usize {
+    if at + width > piece + PIECE {
+        at
+    } else {
+        piece
+    }
 }

@@ -9,6 +9,12 @@ use crate::Error;
 /// Groups nested deeper than this are refused, as protobuf-go does.
 const MAX_GROUPS: usize = 10_001;
 
+/// The largest field number.
+const MAX_FIELD: u64 = (1 << 29) - 1;
+
+/// The largest field number inside a group that is skipped: protobuf-go looks less closely there.
+const MAX_FIELD_IN_GROUP: u64 = (1 << 31) - 1;
+
 /// A KMS v2 value in its parts, not yet judged: [`validate`](Self::validate) does that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncryptedObject<'a> {
@@ -126,7 +132,7 @@ pub(crate) fn fields(message: &[u8]) -> impl Iterator<Item = Field> {
     core::iter::from_fn(move || {
         let start = offset(&at);
         let mut tag = Cursor(at.0);
-        let (number, wire_type) = tag.tag().ok()?;
+        let (number, wire_type) = tag.tag(MAX_FIELD).ok()?;
         let tag_end = offset(&tag);
         let (_, value) = at.field().ok()??;
         let end = offset(&at);
@@ -207,7 +213,7 @@ impl<'a> Cursor<'a> {
         if self.0.is_empty() {
             return Ok(None);
         }
-        let (number, wire_type) = self.tag()?;
+        let (number, wire_type) = self.tag(MAX_FIELD)?;
         let value = match wire_type {
             0 => Value::Varint(self.varint()?),
             2 => Value::Bytes(self.bytes()?),
@@ -223,10 +229,10 @@ impl<'a> Cursor<'a> {
         Ok(Some((number, value)))
     }
 
-    fn tag(&mut self) -> Result<(u64, u64), Error> {
+    fn tag(&mut self, max: u64) -> Result<(u64, u64), Error> {
         let tag = self.varint()?;
         let number = tag >> 3;
-        if !(1..=0x1fff_ffff).contains(&number) {
+        if !(1..=max).contains(&number) {
             return Err(Error::KmsV2Malformed);
         }
         Ok((number, tag & 7))
@@ -273,7 +279,7 @@ impl<'a> Cursor<'a> {
     fn group(&mut self, number: u64) -> Result<(), Error> {
         let mut open = alloc::vec![number];
         while let Some(&innermost) = open.last() {
-            let (number, wire_type) = self.tag()?;
+            let (number, wire_type) = self.tag(MAX_FIELD_IN_GROUP)?;
             match wire_type {
                 3 if open.len() >= MAX_GROUPS => return Err(Error::KmsV2Malformed),
                 3 => open.push(number),

@@ -1,0 +1,23 @@
+package main
+
+import "strings"
+
+// configFound asks again what differential runs found (docs/fuzzing.md), made small.
+func configFound(s *Suite) {
+	// go-yaml reads pieces of 512 bytes; a character that does not fit whole is left for the next one.
+	bad := head + "resources: x: y #"
+	bad += strings.Repeat("-", 511-len(bad))
+	for _, c := range []struct{ id, why, text string }{
+		{"other-kind-unknown-twice", "an unknown field twice in a file of another kind is reported once", `{"kind":"Status","apiVersion":"v1","x":1,"x":2,"y":3}`},
+		{"other-kind-known-twice", "a known field twice in a file of another kind", `{"kind":"Status","apiVersion":"v1","code":1,"code":2,"code":3}`},
+		{"piece-bad-inside", "a bad byte in the first 512 is found before anything is read", bad[:510] + "\xc2\"\n"},
+		{"piece-bad-across", "a bad character across the border of 512 is not seen by an error before it", bad + "\xc2\"\n"},
+		{"piece-bad-behind", "a bad character behind the border of 512 is not seen by an error before it", bad + "-\xc2\"\n"},
+		{"piece-control-last", "a control character as byte 512", bad + "\x01\n"},
+		{"piece-control-next", "a control character as byte 513", bad + "-\x01\n"},
+		{"piece-drift", "a good character across the border moves the next border", bad + "é" + strings.Repeat("-", 510) + "\x01\n"},
+		{"piece-drift-wide", "a wide one moves it further", bad[:509] + "😀" + strings.Repeat("-", 509) + "\x01\n"},
+	} {
+		s.config(conf{id: c.id, why: c.why, text: c.text})
+	}
+}
