@@ -372,6 +372,10 @@ enum k8senc_proof
      * Written by someone who may encrypt under the symmetric KEK.
      */
     K8SENC_PROOF_SYMMETRIC_KEK = 1,
+    /**
+     * Written by someone who has the set key: worth as much as the place that the set key came from.
+     */
+    K8SENC_PROOF_SET_KEY = 2,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1236,7 +1240,8 @@ k8senc_status k8senc_members_add_remote(const struct k8senc_members *members,
 
 /**
  * A set of the KEKs in `members`. `label` is the cluster's, 1 to 63 letters, digits, dots, underscores or hyphens; raise
- * `generation` when a set that was left is taken up again. Gives `*keyset`, for `k8senc_keyset_free`; borrows `members`.
+ * `generation` when a set that was left is taken up again. `set_key` has 32 bytes, or none: see `docs/keyset.md`. Copies it.
+ * Gives `*keyset`, for `k8senc_keyset_free`; borrows `members`.
  *
  * # Safety
  * As `k8senc_kek_new`; handles came from this library; `keyset` is NULL or writable.
@@ -1245,6 +1250,8 @@ k8senc_status k8senc_keyset_new(const uint8_t *label,
                                 size_t label_len,
                                 uint64_t generation,
                                 const struct k8senc_members *members,
+                                const uint8_t *set_key,
+                                size_t set_key_len,
                                 struct k8senc_keyset **keyset,
                                 struct k8senc_error **error);
 
@@ -1302,8 +1309,8 @@ k8senc_status k8senc_record_inspect(const uint8_t *record,
                                     struct k8senc_error **error);
 
 /**
- * Opens a record online with what a symmetric KEK gave for the wrap in `slot`; `key_id` is the one stored beside it. To
- * reseal, open with the old set's KEK and seal with the new set. Gives `*seed`, for `k8senc_buf_free`, which wipes it.
+ * Opens a record online with what a KEK gave for the wrap in `slot`; `key_id` is the one stored beside it, `label` the
+ * cluster's, `set_key` the set's, or none. To reseal, open with the old set's KEK and seal with the new set. Gives `*seed`, for `k8senc_buf_free`, which wipes it.
  *
  * # Safety
  * As `k8senc_kek_new`; `key` came from this library; `seed` is NULL or writable.
@@ -1314,6 +1321,10 @@ k8senc_status k8senc_record_open(const uint8_t *record,
                                  const struct k8senc_wrap_key *key,
                                  const uint8_t *key_id,
                                  size_t key_id_len,
+                                 const uint8_t *label,
+                                 size_t label_len,
+                                 const uint8_t *set_key,
+                                 size_t set_key_len,
                                  struct k8senc_buf *seed,
                                  struct k8senc_error **error);
 
@@ -1329,6 +1340,10 @@ k8senc_status k8senc_record_recover(const uint8_t *record,
                                     const struct k8senc_wrap_key *key,
                                     const uint8_t *key_id,
                                     size_t key_id_len,
+                                    const uint8_t *label,
+                                    size_t label_len,
+                                    const uint8_t *set_key,
+                                    size_t set_key_len,
                                     k8senc_proof *proof,
                                     struct k8senc_buf *seed,
                                     struct k8senc_error **error);

@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use std::sync::{Mutex, PoisonError};
 
 use k8senc::kms::keyset::{
-    ClusterLabel, Identity, LocalKek, Member, Provenance, Recipient, Record, RecoveryKey, WrapKind,
+    Beside, ClusterLabel, Identity, LocalKek, Member, Provenance, Recipient, Record, RecoveryKey,
+    SetKey, WrapKind,
 };
 use k8senc::secret::SecretBytes;
 use k8senc_backends::NATIVE;
@@ -61,6 +62,8 @@ pub enum Proof {
     Nothing = 0,
     /// Written by someone who may encrypt under the symmetric KEK.
     SymmetricKek = 1,
+    /// Written by someone who has the set key: worth as much as the place that the set key came from.
+    SetKey = 2,
 }
 
 /// Takes a KEK of 32 random bytes; a passphrase is none. Copies it. Gives `*kek`, for `k8senc_kek_free`.
@@ -382,7 +385,8 @@ pub unsafe extern "C" fn k8senc_members_add_remote(
 }
 
 /// A set of the KEKs in `members`. `label` is the cluster's, 1 to 63 letters, digits, dots, underscores or hyphens; raise
-/// `generation` when a set that was left is taken up again. Gives `*keyset`, for `k8senc_keyset_free`; borrows `members`.
+/// `generation` when a set that was left is taken up again. `set_key` has 32 bytes, or none: see `docs/keyset.md`. Copies it.
+/// Gives `*keyset`, for `k8senc_keyset_free`; borrows `members`.
 ///
 /// # Safety
 /// As `k8senc_kek_new`; handles came from this library; `keyset` is NULL or writable.
@@ -392,6 +396,8 @@ pub unsafe extern "C" fn k8senc_keyset_new(
     label_len: usize,
     generation: u64,
     members: Option<&Members>,
+    set_key: *const u8,
+    set_key_len: usize,
     keyset: Option<&mut MaybeUninit<*mut Keyset>>,
     error: Option<&mut MaybeUninit<*mut Error>>,
 ) -> Status {
@@ -404,7 +410,9 @@ pub unsafe extern "C" fn k8senc_keyset_new(
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let made = k8senc::kms::keyset::Keyset::new(label, generation, members)?;
+        // SAFETY: the caller's contract.
+        let set_key = self::set_key(unsafe { raw::bytes(set_key, set_key_len, "set_key")? })?;
+        let made = k8senc::kms::keyset::Keyset::new(label, generation, members, set_key)?;
         out.write(Box::into_raw(Box::new(Keyset(made))));
         Ok(())
     })
@@ -559,8 +567,8 @@ pub unsafe extern "C" fn k8senc_record_inspect(
     })
 }
 
-/// Opens a record online with what a symmetric KEK gave for the wrap in `slot`; `key_id` is the one stored beside it. To
-/// reseal, open with the old set's KEK and seal with the new set. Gives `*seed`, for `k8senc_buf_free`, which wipes it.
+/// Opens a record online with what a KEK gave for the wrap in `slot`; `key_id` is the one stored beside it, `label` the
+/// cluster's, `set_key` the set's, or none. To reseal, open with the old set's KEK and seal with the new set. Gives `*seed`, for `k8senc_buf_free`, which wipes it.
 ///
 /// # Safety
 /// As `k8senc_kek_new`; `key` came from this library; `seed` is NULL or writable.
@@ -572,16 +580,25 @@ pub unsafe extern "C" fn k8senc_record_open(
     key: Option<&WrapKey>,
     key_id: *const u8,
     key_id_len: usize,
+    label: *const u8,
+    label_len: usize,
+    set_key: *const u8,
+    set_key_len: usize,
     seed: Option<&mut MaybeUninit<Buf>>,
     error: Option<&mut MaybeUninit<*mut Error>>,
 ) -> Status {
+    let beside = Given {
+        key_id: (key_id, key_id_len),
+        label: (label, label_len),
+        set_key: (set_key, set_key_len),
+    };
     guard(error, || {
         let (key, out) = (need(key, "key")?, need(seed, "seed")?);
         // SAFETY: the caller's contract.
         let record = Record::try_from(unsafe { raw::bytes(record, record_len, "record")? })?;
         // SAFETY: the caller's contract.
-        let key_id = unsafe { raw::text(key_id, key_id_len, "key_id")? };
-        let opened = key.lend(|key| record.open(&NATIVE, slot, key, key_id))?;
+        let known = unsafe { beside.read()? };
+        let opened = key.lend(|key| record.open(&NATIVE, slot, key, &known.beside()))?;
         out.write(Buf::new(opened.expose().to_vec()));
         Ok(())
     })
@@ -599,25 +616,84 @@ pub unsafe extern "C" fn k8senc_record_recover(
     key: Option<&WrapKey>,
     key_id: *const u8,
     key_id_len: usize,
+    label: *const u8,
+    label_len: usize,
+    set_key: *const u8,
+    set_key_len: usize,
     proof: Option<&mut MaybeUninit<Proof>>,
     seed: Option<&mut MaybeUninit<Buf>>,
     error: Option<&mut MaybeUninit<*mut Error>>,
 ) -> Status {
+    let beside = Given {
+        key_id: (key_id, key_id_len),
+        label: (label, label_len),
+        set_key: (set_key, set_key_len),
+    };
     guard(error, || {
         let (key, out) = (need(key, "key")?, need(seed, "seed")?);
         let proof = need(proof, "proof")?;
         // SAFETY: the caller's contract.
         let record = Record::try_from(unsafe { raw::bytes(record, record_len, "record")? })?;
         // SAFETY: the caller's contract.
-        let key_id = unsafe { raw::text(key_id, key_id_len, "key_id")? };
-        let opened = key.lend(|key| record.recover(&NATIVE, slot, key, key_id))?;
+        let known = unsafe { beside.read()? };
+        let opened = key.lend(|key| record.recover(&NATIVE, slot, key, &known.beside()))?;
         proof.write(match opened.provenance {
             Provenance::Unproven => Proof::Nothing,
             Provenance::SymmetricKek => Proof::SymmetricKek,
+            Provenance::SetKey => Proof::SetKey,
         });
         out.write(Buf::new(opened.seed.expose().to_vec()));
         Ok(())
     })
+}
+
+/// What a reader has to know besides the record, as the caller gives it.
+struct Given {
+    key_id: (*const u8, usize),
+    label: (*const u8, usize),
+    set_key: (*const u8, usize),
+}
+
+/// The same, read.
+struct Known<'a> {
+    key_id: &'a str,
+    label: ClusterLabel,
+    set_key: Option<SetKey>,
+}
+
+impl Given {
+    /// # Safety
+    /// Each pointer is NULL or readable for the length beside it, for `'a`.
+    unsafe fn read<'a>(self) -> Result<Known<'a>, Fault> {
+        // SAFETY: the contract of this function, here and below.
+        let key_id = unsafe { raw::text(self.key_id.0, self.key_id.1, "key_id")? };
+        // SAFETY: as above.
+        let label = unsafe { raw::text(self.label.0, self.label.1, "label")? };
+        // SAFETY: as above.
+        let set_key = unsafe { raw::bytes(self.set_key.0, self.set_key.1, "set_key")? };
+        Ok(Known {
+            key_id,
+            label: ClusterLabel::new(label)?,
+            set_key: self::set_key(set_key)?,
+        })
+    }
+}
+
+impl Known<'_> {
+    fn beside(&self) -> Beside<'_> {
+        Beside {
+            key_id: self.key_id,
+            label: &self.label,
+            set_key: self.set_key.as_ref(),
+        }
+    }
+}
+
+fn set_key(bytes: &[u8]) -> Result<Option<SetKey>, Fault> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(SetKey::new(SecretBytes::from_slice(bytes))?))
 }
 
 fn recipient(public: &[u8]) -> Result<Recipient, Fault> {
