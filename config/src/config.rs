@@ -113,6 +113,14 @@ pub struct NamedKey {
 }
 
 impl NamedKey {
+    /// A key from the text in a file.
+    pub(crate) fn from_base64(name: &str, secret: &str) -> Option<Self> {
+        Some(Self {
+            name: name.to_owned(),
+            secret: base64_decode(secret)?,
+        })
+    }
+
     /// The key: 16, 24 or 32 bytes for AES, 32 for secretbox.
     #[must_use]
     pub fn secret(&self) -> &[u8] {
@@ -141,7 +149,7 @@ pub enum KmsVersion {
 }
 
 impl KmsVersion {
-    const fn prefix(self) -> &'static str {
+    pub(crate) const fn prefix(self) -> &'static str {
         match self {
             Self::V1 => "k8s:enc:kms:v1:",
             Self::V2 => "k8s:enc:kms:v2:",
@@ -210,6 +218,16 @@ impl Config {
             ..Options::default()
         };
         Self::parse_as(text, &options)
+    }
+
+    /// What a server without a file does: plain text is written and read, and nothing else is.
+    #[must_use]
+    pub const fn without_file() -> Self {
+        Self {
+            entries: Vec::new(),
+            rules: BTreeMap::new(),
+            content_hash: String::new(),
+        }
     }
 
     /// Reads a file as the given kube-apiserver does.

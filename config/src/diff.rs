@@ -46,7 +46,7 @@ fn mark(key: &[u8]) -> Fingerprint {
 }
 
 /// One thing that can read stored values: a key, a KMS block, or identity.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Reader {
     /// What its values begin with: provider and name. Empty for identity.

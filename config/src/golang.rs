@@ -7,7 +7,7 @@ mod number;
 mod text;
 mod url;
 
-pub(crate) use base64::decode as base64_decode;
+pub(crate) use base64::{decode as base64_decode, encode as base64_encode};
 pub(crate) use duration::Duration;
 pub(crate) use k8senc::text::quote;
 pub(crate) use number::{Number, json_float, json_int32, key_float, resolve_number};

@@ -17,6 +17,7 @@ mod kind;
 mod lint;
 mod load;
 mod model;
+pub mod plan;
 mod provider_json;
 mod resource;
 mod span;
@@ -42,7 +43,8 @@ pub use load::validate;
 pub use resource::GroupResource;
 pub use span::{Lines, Position, Span};
 pub use transition::{
-    Count, Counterexample, Event, Facts, Hazard, Inventory, Rollout, Unreadable, hazards,
+    Count, Counterexample, Event, Facts, Hazard, Inventory, Replacement, RewriteBy, Rollout,
+    UnknownProvider, Unreadable, hazards, refused,
 };
 pub use verdict::{Options, Problem, Stage, Verdict};
 pub use version::{UnknownVersion, Version};

@@ -20,6 +20,7 @@ use crate::verdict::Options;
 use context::Context;
 
 pub use fix::{Edit, Fix, Safety};
+pub(crate) use fix::{block_element_lines, line_start};
 pub(crate) use keys::weakness;
 
 /// How bad a finding is.

@@ -181,13 +181,22 @@ fn a_restart_while_the_kms_is_down_loses_what_a_reload_keeps() {
     assert_eq!(found.why, Unreadable::PluginDown);
     assert_eq!(
         found.to_string(),
-        "secrets: kms v2 block p goes down; server A takes the new file; server A, on the new file, cannot read what was stored before with kms v2 block p: the KMS is down and a restart lost what this server knew"
+        "secrets: kms v2 block p goes down; server A takes the new file; server A, on the new file, cannot read what was stored before with kms v2 block p: the KMS is down, and this server does not have the DEK in memory"
     );
-    // With reload the new file waits for the plugin, and only a restart is left.
+    // With reload the new file waits for the plugin; taken while it is up, it begins with an empty cache.
     rollout.reload = true;
     let found = rollout.check().unwrap_err().to_string();
     assert!(
-        found.starts_with("secrets: kms v2 block p goes down; server A restarts; "),
+        found.starts_with("secrets: server A takes the new file; kms v2 block p goes down; server A, on the new file, cannot read what was stored before"),
+        "{found}"
+    );
+    // Down from the start, the reload never happens, and a restart with the old file is what hurts.
+    let down = ["p".to_owned()];
+    rollout.outage = false;
+    rollout.down = &down;
+    let found = rollout.check().unwrap_err().to_string();
+    assert!(
+        found.starts_with("secrets: server A restarts; server A, on the old file, cannot read"),
         "{found}"
     );
 }

@@ -1,11 +1,9 @@
 //! What two files and an inventory say of a change.
-//!
-//! Not decided here, for want of facts: K8D14 (a KEK version disabled that stored objects name: the audit knows the
-//! key ids), K8D15, K8D16 and K8D18 (how the rewrite and the replacement of the file are done) and K8D17 (a new file
-//! that is refused: parse it).
 
 use std::collections::BTreeMap;
 
+use super::procedure;
+pub use super::procedure::{Replacement, RewriteBy, refused};
 use super::reading::{Link, Readers, kind, name, resources, words};
 use super::{Count, Inventory};
 use crate::config::{Config, KmsBlock, KmsVersion, Reason};
@@ -26,6 +24,16 @@ pub struct Facts {
     pub stored: Option<Inventory>,
     /// Server to the hash of its file, as `apiserver_encryption_config_controller_last_config_info` has it.
     pub hashes: BTreeMap<String, String>,
+    /// KMS v2 key_ids whose KEK is to be disabled.
+    pub disabled_key_ids: Vec<String>,
+    /// Seconds between the change of a KEK, or the end of the rollout, and the rewrite.
+    pub rewrite_after_seconds: Option<u64>,
+    /// Seconds that KMS plugins take to see a new KEK. 0 unless set.
+    pub plugin_delay_seconds: u64,
+    /// How objects are rewritten.
+    pub rewrite_by: Option<RewriteBy>,
+    /// How the file is put in place.
+    pub replacement: Option<Replacement>,
 }
 
 impl Default for Facts {
@@ -36,6 +44,11 @@ impl Default for Facts {
             decrypting: false,
             stored: None,
             hashes: BTreeMap::new(),
+            disabled_key_ids: Vec::new(),
+            rewrite_after_seconds: None,
+            plugin_delay_seconds: 0,
+            rewrite_by: None,
+            replacement: None,
         }
     }
 }
@@ -97,23 +110,54 @@ pub fn hazards(old: &Config, new: Option<&Config>, facts: &Facts) -> Vec<Hazard>
         }
         blocks(old, new, facts, &mut found);
     } else {
-        let places = (0..old.entries().len()).map(|i| format!("resources[{i}]"));
-        found.push(Hazard {
-            old: places.collect(),
-            ..Hazard::new(
-                "K8D11",
-                Severity::Error,
-                "without a file nothing that is encrypted can be read".to_owned(),
-                "Put identity first, roll out, rewrite every object, and take the file away after that.",
-            )
-        });
+        found.push(no_file(old, facts));
     }
+    procedure::hazards(old, new, facts, &mut found);
     found.sort_by_key(|hazard| core::cmp::Reverse(hazard.severity));
     found
 }
 
+/// K8D11: nothing but plain text is read without a file.
+fn no_file(old: &Config, facts: &Facts) -> Hazard {
+    let places = (0..old.entries().len()).map(|i| format!("resources[{i}]"));
+    // An encrypting writer writes until the last server is without the file, whatever was counted before.
+    let writes = old.rules().any(|(rule, _)| {
+        let readers = Readers::new(old, rule);
+        readers
+            .writer()
+            .is_some_and(|link| !link.reader.prefix.is_empty())
+    });
+    let encrypted = facts.stored.as_ref().map(|stored| {
+        let all = stored.resources().flat_map(|r| stored.prefixes(r));
+        all.filter(|(prefix, _)| !prefix.is_empty())
+            .fold(0_u64, |sum, (_, count)| sum.saturating_add(count.live))
+    });
+    let (severity, message, advice) = if !writes && encrypted == Some(0) {
+        (
+            Severity::Warning,
+            "without a file nothing that older snapshots hold encrypted can be read".to_owned(),
+            "Keep the file as long as the snapshots that need it.",
+        )
+    } else {
+        (
+            Severity::Error,
+            match encrypted {
+                Some(live) if live > 0 => {
+                    format!("without a file {live} live objects cannot be read")
+                }
+                _ => "without a file nothing that is encrypted can be read".to_owned(),
+            },
+            "Put identity first, roll out, rewrite every object, and take the file away after that.",
+        )
+    };
+    Hazard {
+        old: places.collect(),
+        ..Hazard::new("K8D11", severity, message, advice)
+    }
+}
+
 impl Hazard {
-    const fn new(
+    pub(super) const fn new(
         code: &'static str,
         severity: Severity,
         message: String,

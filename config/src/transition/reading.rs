@@ -21,7 +21,8 @@ pub enum Unreadable {
     Misread,
     /// No rule takes the resource, so only plain text is read.
     NoRule,
-    /// The KMS is down, and what this server knew of it is gone.
+    /// The KMS is down, and this server does not have the DEK in memory: a restart or a reload lost it, or it never
+    /// saw it.
     PluginDown,
 }
 
@@ -37,14 +38,14 @@ impl Unreadable {
                 "its file has other aescbc bytes of the same name first, which take one value in 256 for rubbish"
             }
             Self::NoRule => "no rule of its file takes the resource",
-            Self::PluginDown => "the KMS is down and a restart lost what this server knew",
+            Self::PluginDown => "the KMS is down, and this server does not have the DEK in memory",
         }
     }
 }
 
 /// A reader and where its provider or key stands in the file.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     pub reader: Reader,
     /// Such as `resources[0].providers[1].aescbc.keys[0]`; empty without a rule.
     pub place: String,
@@ -52,14 +53,14 @@ pub(super) struct Link {
 
 /// The readers of one resource in order; the first one writes.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(crate) struct Readers {
     pub links: Vec<Link>,
     /// Without a rule: identity that says so when it refuses.
     pub bare: bool,
 }
 
 impl Readers {
-    pub(super) fn new(config: &Config, resource: &GroupResource) -> Self {
+    pub(crate) fn new(config: &Config, resource: &GroupResource) -> Self {
         let found = config.matching(resource);
         if found.rule.is_none() {
             let identity = readers(&[&Provider::Identity]).into_iter();
@@ -100,15 +101,15 @@ impl Readers {
     }
 
     /// The reader that writes.
-    pub(super) fn writer(&self) -> Option<&Link> {
+    pub(crate) fn writer(&self) -> Option<&Link> {
         self.links.first()
     }
 
-    pub(super) fn holds(&self, reader: &Reader) -> bool {
+    pub(crate) fn holds(&self, reader: &Reader) -> bool {
         self.links.iter().any(|link| &link.reader == reader)
     }
 
-    pub(super) fn with_prefix(&self, prefix: &str) -> Option<&Link> {
+    pub(crate) fn with_prefix(&self, prefix: &str) -> Option<&Link> {
         self.links.iter().find(|link| link.reader.prefix == prefix)
     }
 
@@ -116,7 +117,7 @@ impl Readers {
     ///
     /// All readers whose prefix matches are tried in order, and a failure does not end the search. Only the same
     /// bytes open a value, but a wrong aescbc key fails at the padding alone.
-    pub(super) fn read(&self, value: &Reader) -> Result<(), Unreadable> {
+    pub(crate) fn read(&self, value: &Reader) -> Result<(), Unreadable> {
         let mut why = if self.bare {
             Unreadable::NoRule
         } else {
@@ -147,7 +148,12 @@ impl Readers {
 }
 
 /// `aescbc`, `kms v2` and so on.
-pub(super) fn kind(reader: &Reader) -> &'static str {
+pub(crate) fn kind(reader: &Reader) -> &'static str {
+    kind_of_prefix(&reader.prefix)
+}
+
+/// The same of what a value begins with.
+pub(crate) fn kind_of_prefix(prefix: &str) -> &'static str {
     const KINDS: [(&str, &str); 5] = [
         ("k8s:enc:aescbc:v1:", "aescbc"),
         ("k8s:enc:aesgcm:v1:", "aesgcm"),
@@ -155,20 +161,18 @@ pub(super) fn kind(reader: &Reader) -> &'static str {
         ("k8s:enc:kms:v1:", "kms v1"),
         ("k8s:enc:kms:v2:", "kms v2"),
     ];
-    let found = KINDS
-        .iter()
-        .find(|(head, _)| reader.prefix.starts_with(head));
+    let found = KINDS.iter().find(|(head, _)| prefix.starts_with(head));
     found.map_or("identity", |(_, kind)| kind)
 }
 
 /// The name of a key or KMS block.
-pub(super) fn name(reader: &Reader) -> &str {
+pub(crate) fn name(reader: &Reader) -> &str {
     let after = reader.prefix.splitn(5, ':').nth(4).unwrap_or("");
     after.strip_suffix(':').unwrap_or(after)
 }
 
 /// A reader in words, such as `secretbox key key2`.
-pub(super) fn words(reader: &Reader) -> String {
+pub(crate) fn words(reader: &Reader) -> String {
     match kind(reader) {
         "identity" => "identity (plain text)".to_owned(),
         kind @ ("kms v1" | "kms v2") => format!("{kind} block {}", name(reader)),
@@ -178,7 +182,7 @@ pub(super) fn words(reader: &Reader) -> String {
 
 /// Every rule of both files and every stored resource: together they stand for all resources, since a wildcard
 /// matches as the resources that it takes do.
-pub(super) fn resources(
+pub(crate) fn resources(
     old: &Config,
     new: Option<&Config>,
     stored: Option<&Inventory>,

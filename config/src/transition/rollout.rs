@@ -1,15 +1,31 @@
 //! A search of all states that servers can reach between two files, for one in which a server must read what it
 //! cannot.
 //!
-//! What the model takes for granted: a KMS that goes down stays down (coming back only restores what is known), one
-//! at a time; until it went down, every server had read everything, so that only a restart loses DEKs and seeds;
-//! and a KMS block of one name has one KEK behind it, wherever its socket is.
+//! ```text
+//! server   on the old or the new file; for each KMS v2 block whether the plugin was healthy since the file was
+//!          loaded; which DEKs and seeds are in memory
+//! plugin   one for each socket: up or down, going down and coming back any number of times
+//! etcd     which reader's values are stored; of KMS v2 also under whose seed
+//! ```
+//!
+//! A process that starts lists everything, so it has every DEK that its plugins could unwrap then; one that reloads
+//! starts with an empty cache. While a plugin is up, every server has each seed as soon as something is written with
+//! it, since all of them watch. A seed that is first used while the plugin is down is its writer's alone.
+//!
+//! Two servers show every mistake that more would. Reading fails for one server, on a value with at most one author.
+//! Take any run that ends so and leave out the events of all other servers: no event waits for another server's, and
+//! what the others write adds to what is stored and known, never to what the reader or the author may do. So the
+//! shorter run is possible, and ends in the same failure.
+//!
+//! What the model takes for granted: a KMS block of one name has one KEK behind it, wherever its socket is; caches of
+//! KMS v1 hold all DEKs unless they are switched off; a write seed outlives the outage (its three minutes only make
+//! writes stop); and what was stored before is in the memory of every server.
 
 use core::fmt;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::reading::{Readers, Unreadable, kind, name, resources, words};
-use crate::config::Config;
+use crate::config::{Config, KmsBlock, KmsVersion};
 use crate::diff::Reader;
 use crate::resource::GroupResource;
 use crate::transition::Inventory;
@@ -22,12 +38,14 @@ pub struct Rollout<'c> {
     pub old: &'c Config,
     /// The file that all servers get.
     pub new: &'c Config,
-    /// How many; more than three behave as three do. 2 unless set.
+    /// How many; more than two behave as two do. 2 unless set.
     pub servers: usize,
     /// The file is taken without a restart, and only while every KMS in it is healthy. Off unless set.
     pub reload: bool,
-    /// Whether one KMS may go down and servers may restart meanwhile. Off unless set.
+    /// Whether KMS plugins may go down and come back, and servers may restart. Off unless set.
     pub outage: bool,
+    /// The KMS blocks whose plugins are down when it begins. None unless set.
+    pub down: &'c [String],
     /// What is stored; without it, whatever the old file reads may be.
     pub stored: Option<&'c Inventory>,
 }
@@ -42,8 +60,10 @@ pub enum Event {
     Writes(usize, Reader),
     /// This server restarts with the file that it had.
     Restarts(usize),
-    /// This KMS goes down.
+    /// The plugin behind this KMS block goes down.
     Down(Reader),
+    /// The plugin behind this KMS block is back.
+    Back(Reader),
 }
 
 /// The shortest way to a read that fails.
@@ -60,6 +80,8 @@ pub struct Counterexample {
     pub on_new: bool,
     /// Who wrote the value.
     pub value: Reader,
+    /// Who of the servers wrote it, unless it was stored before.
+    pub author: Option<usize>,
     /// Why it cannot be read.
     pub why: Unreadable,
 }
@@ -77,6 +99,7 @@ impl fmt::Display for Event {
             Self::Writes(s, writer) => write!(f, "{} writes with {}", server(*s), words(writer)),
             Self::Restarts(s) => write!(f, "{} restarts", server(*s)),
             Self::Down(kms) => write!(f, "{} goes down", words(kms)),
+            Self::Back(kms) => write!(f, "{} is back", words(kms)),
         }
     }
 }
@@ -93,11 +116,7 @@ impl fmt::Display for Counterexample {
             (false, true) => "still on the old file",
             (false, false) => "on the old file",
         };
-        let author = self.events.iter().find_map(|event| match event {
-            Event::Writes(s, writer) if *writer == self.value => Some(*s),
-            _ => None,
-        });
-        let value = match author {
+        let value = match self.author {
             Some(s) => format!("{} wrote with {}", server(s), words(&self.value)),
             None => format!("was stored before with {}", words(&self.value)),
         };
@@ -120,6 +139,7 @@ impl<'c> Rollout<'c> {
             servers: 2,
             reload: false,
             outage: false,
+            down: &[],
             stored: None,
         }
     }
@@ -129,10 +149,18 @@ impl<'c> Rollout<'c> {
     /// # Errors
     /// The shortest way to a state where one does not.
     pub fn check(&self) -> Result<usize, Box<Counterexample>> {
+        self.check_with(self.servers.clamp(1, 2))
+    }
+
+    /// As [`check`](Self::check), with every one of `servers` in the search.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn check_with(&self, servers: usize) -> Result<usize, Box<Counterexample>> {
         let mut states = 0_usize;
         let mut worst: Option<Box<Counterexample>> = None;
         for resource in resources(self.old, Some(self.new), self.stored) {
-            match Model::new(self, &resource).search() {
+            match Model::new(self, &resource).search(servers) {
                 Ok(seen) => states = states.saturating_add(seen),
                 Err(found) => {
                     if worst
@@ -148,86 +176,167 @@ impl<'c> Rollout<'c> {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Whose seed a value of KMS v2 is under: a server, and how often it had loaded a file. What all processes of the
+/// beginning use counts as stored before.
+type Seed = (usize, u8);
+
+/// A kind of value in etcd: an index in [`Model::values`], and the seed.
+type Item = (usize, Option<Seed>);
+
+/// More restarts of one server show nothing new.
+const LOADS: u8 = 2;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Server {
     on_new: bool,
-    /// It still has what it learnt of the KMS that is down.
-    remembers: bool,
+    loads: u8,
+    /// The KMS values whose plugin was healthy since the file was loaded.
+    ready: BTreeSet<usize>,
+    /// What can be read without asking a plugin.
+    known: BTreeSet<Item>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct State {
     servers: Vec<Server>,
-    /// Indices in [`Model::values`].
-    stored: BTreeSet<usize>,
-    down: Option<usize>,
+    stored: BTreeSet<Item>,
+    /// Sockets, by index in [`Model::sockets`].
+    down: BTreeSet<usize>,
 }
 
-impl State {
-    /// Servers are alike, so their order does not tell states apart.
-    fn canonical(&self) -> Self {
-        let mut state = self.clone();
-        state.servers.sort();
-        state
-    }
+/// What one file does with the values.
+struct File {
+    readers: Readers,
+    writer: Option<usize>,
+    /// Index of a KMS value to its socket.
+    sockets: BTreeMap<usize, usize>,
+    /// Every socket of the file, whatever resource it is for.
+    all: BTreeSet<usize>,
+    /// The KMS v1 values without a cache.
+    uncached: BTreeSet<usize>,
 }
 
 /// The model of one resource.
 struct Model<'r> {
     rollout: &'r Rollout<'r>,
     resource: GroupResource,
-    old: Readers,
-    new: Readers,
     /// Every reader of either file.
     values: Vec<Reader>,
+    old: File,
+    new: File,
+    /// A KMS value for each socket, to name it.
+    plugins: BTreeMap<usize, Reader>,
+    down: BTreeSet<usize>,
+}
+
+/// Where a block is dialled; the endpoint for what has no path.
+fn socket(block: &KmsBlock) -> &str {
+    if block.socket.is_empty() {
+        &block.endpoint
+    } else {
+        &block.socket
+    }
+}
+
+impl File {
+    fn new(config: &Config, resource: &GroupResource, values: &[Reader], sockets: &[&str]) -> Self {
+        let readers = Readers::new(config, resource);
+        let index = |block: &KmsBlock| sockets.iter().position(|s| *s == socket(block));
+        let mut by_value = BTreeMap::new();
+        let mut uncached = BTreeSet::new();
+        for (v, value) in values.iter().enumerate().filter(|(_, v)| readers.holds(v)) {
+            let version = match kind(value) {
+                "kms v1" => KmsVersion::V1,
+                "kms v2" => KmsVersion::V2,
+                _ => continue,
+            };
+            let mut blocks = config.kms_blocks();
+            let Some(block) = blocks.find(|b| b.version == version && b.name == name(value)) else {
+                continue;
+            };
+            by_value.extend(index(block).map(|socket| (v, socket)));
+            if block.cache_size.is_some_and(|size| size < 0) {
+                uncached.insert(v);
+            }
+        }
+        let writer = readers.writer().map(|link| &link.reader);
+        Self {
+            writer: values.iter().position(|v| Some(v) == writer),
+            all: config.kms_blocks().filter_map(index).collect(),
+            sockets: by_value,
+            uncached,
+            readers,
+        }
+    }
 }
 
 impl<'r> Model<'r> {
     fn new(rollout: &'r Rollout<'r>, resource: &GroupResource) -> Self {
-        let old = Readers::new(rollout.old, resource);
-        let new = Readers::new(rollout.new, resource);
         let mut values: Vec<Reader> = Vec::new();
-        for link in old.links.iter().chain(&new.links) {
-            if !values.contains(&link.reader) {
-                values.push(link.reader.clone());
+        let mut held = BTreeSet::new();
+        for config in [rollout.old, rollout.new] {
+            for link in Readers::new(config, resource).links {
+                if held.insert(link.reader.clone()) {
+                    values.push(link.reader);
+                }
             }
         }
+        let blocks = || rollout.old.kms_blocks().chain(rollout.new.kms_blocks());
+        let sockets: Vec<&str> = blocks()
+            .map(socket)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let index = |block: &KmsBlock| sockets.iter().position(|s| *s == socket(block));
+        let old = File::new(rollout.old, resource, &values, &sockets);
+        let new = File::new(rollout.new, resource, &values, &sockets);
+        let mut plugins = BTreeMap::new();
+        for (v, socket) in old.sockets.iter().chain(&new.sockets) {
+            if let Some(value) = values.get(*v) {
+                plugins.entry(*socket).or_insert_with(|| value.clone());
+            }
+        }
+        let down = blocks().filter(|b| rollout.down.contains(&b.name));
         Self {
             rollout,
             resource: resource.clone(),
+            down: down.filter_map(index).collect(),
+            values,
             old,
             new,
-            values,
+            plugins,
         }
     }
 
+    const fn file(&self, on_new: bool) -> &File {
+        if on_new { &self.new } else { &self.old }
+    }
+
     /// What all servers read before the change. A value that the old file cannot read is no fault of the new one.
-    fn start(&self) -> State {
+    fn start(&self, servers: usize) -> State {
         let stored = self.values.iter().enumerate().filter(|(_, value)| {
             let there = self
                 .rollout
                 .stored
                 .is_none_or(|inventory| inventory.count(&self.resource, &value.prefix).live > 0);
-            there && self.old.read(value).is_ok()
+            there && self.old.readers.read(value).is_ok()
         });
+        let stored: BTreeSet<Item> = stored.map(|(i, _)| (i, None)).collect();
         let server = Server {
-            on_new: false,
-            remembers: false,
+            ready: self.old.sockets.keys().copied().collect(),
+            known: self.old.sockets.keys().map(|v| (*v, None)).collect(),
+            ..Server::default()
         };
         State {
-            stored: stored.map(|(i, _)| i).collect(),
-            servers: vec![server; self.rollout.servers.clamp(1, 3)],
-            down: None,
+            stored,
+            servers: vec![server; servers],
+            down: self.down.clone(),
         }
     }
 
-    fn readers(&self, on_new: bool) -> &Readers {
-        if on_new { &self.new } else { &self.old }
-    }
-
-    fn search(&self) -> Result<usize, Box<Counterexample>> {
-        let start = self.start();
-        let mut seen = BTreeSet::from([start.canonical()]);
+    fn search(&self, servers: usize) -> Result<usize, Box<Counterexample>> {
+        let start = self.start(servers);
+        let mut seen = BTreeSet::from([start.clone()]);
         // Each state with the index of the one before it and the event between.
         let mut states: Vec<(State, Option<(usize, Event)>)> = vec![(start, None)];
         let mut queue = VecDeque::from([0_usize]);
@@ -235,7 +344,7 @@ impl<'r> Model<'r> {
             let Some(state) = states.get(at).map(|(state, _)| state.clone()) else {
                 break;
             };
-            if let Some((server, value, why)) = self.failure(&state) {
+            if let Some((server, item, why)) = self.failure(&state) {
                 let mut events = Vec::new();
                 let mut here = states.get(at);
                 while let Some((_, Some((before, event)))) = here {
@@ -243,17 +352,27 @@ impl<'r> Model<'r> {
                     here = states.get(*before);
                 }
                 events.reverse();
+                let value = self.values.get(item.0).cloned().unwrap_or_default();
+                let author = events.iter().find_map(|event| match event {
+                    Event::Writes(s, writer)
+                        if *writer == value && item.1.is_none_or(|seed| seed.0 == *s) =>
+                    {
+                        Some(*s)
+                    }
+                    _ => None,
+                });
                 return Err(Box::new(Counterexample {
                     resource: self.resource.clone(),
                     events,
                     server,
                     on_new: state.servers.get(server).is_some_and(|s| s.on_new),
                     value,
+                    author,
                     why,
                 }));
             }
             for (event, next) in self.next(&state) {
-                if seen.insert(next.canonical()) {
+                if seen.insert(next.clone()) {
                     queue.push_back(states.len());
                     states.push((next, Some((at, event))));
                 }
@@ -262,75 +381,118 @@ impl<'r> Model<'r> {
         Ok(states.len())
     }
 
-    /// A server and a value that it cannot read now.
-    fn failure(&self, state: &State) -> Option<(usize, Reader, Unreadable)> {
-        for (i, server) in state.servers.iter().enumerate() {
-            for v in &state.stored {
-                let value = self.values.get(*v)?;
-                let lost = state.down == Some(*v) && !server.remembers;
-                let read = self.readers(server.on_new).read(value);
-                let why = read.err().or(lost.then_some(Unreadable::PluginDown));
-                if let Some(why) = why {
-                    return Some((i, value.clone(), why));
-                }
-            }
+    /// Why a server cannot read a value now, if it cannot.
+    fn unreadable(
+        &self,
+        server: &Server,
+        item: Item,
+        down: &BTreeSet<usize>,
+    ) -> Option<Unreadable> {
+        let file = self.file(server.on_new);
+        let value = self.values.get(item.0)?;
+        if let Err(why) = file.readers.read(value) {
+            return Some(why);
         }
-        None
+        let plugin_down = file.sockets.get(&item.0).is_some_and(|s| down.contains(s));
+        let remembered = server.ready.contains(&item.0)
+            && server.known.contains(&item)
+            && !file.uncached.contains(&item.0);
+        (plugin_down && !remembered).then_some(Unreadable::PluginDown)
+    }
+
+    /// A server and a value that it cannot read now.
+    fn failure(&self, state: &State) -> Option<(usize, Item, Unreadable)> {
+        let servers = state.servers.iter().enumerate();
+        servers
+            .flat_map(|(i, server)| state.stored.iter().map(move |item| (i, server, *item)))
+            .find_map(|(i, server, item)| {
+                Some((i, item, self.unreadable(server, item, &state.down)?))
+            })
+    }
+
+    /// A server after it loaded a file.
+    fn loaded(&self, before: &Server, on_new: bool, restart: bool, state: &State) -> Server {
+        let file = self.file(on_new);
+        let up = |v: &usize| file.sockets.get(v).is_some_and(|s| !state.down.contains(s));
+        let listed = state.stored.iter().filter(|(v, _)| restart && up(v));
+        Server {
+            on_new,
+            loads: before.loads.saturating_add(1).min(LOADS),
+            ready: file.sockets.keys().copied().filter(up).collect(),
+            known: listed.copied().collect(),
+        }
     }
 
     fn next(&self, state: &State) -> Vec<(Event, State)> {
         let mut next = Vec::new();
+        let failing = self.rollout.outage || !self.down.is_empty();
         for (i, server) in state.servers.iter().enumerate() {
-            let with = |on_new: bool, remembers: bool| {
+            let with = |server: Server| {
                 let mut state = state.clone();
-                if let Some(server) = state.servers.get_mut(i) {
-                    *server = Server { on_new, remembers };
+                if let Some(place) = state.servers.get_mut(i) {
+                    *place = server;
                 }
                 state
             };
             if !server.on_new && self.takes(state) {
-                next.push((Event::Takes(i), with(true, false)));
+                let loaded = self.loaded(server, true, !self.rollout.reload, state);
+                next.push((Event::Takes(i), with(loaded)));
             }
-            if state.down.is_some() && server.remembers {
-                next.push((Event::Restarts(i), with(server.on_new, false)));
+            if failing && server.loads < LOADS && !self.plugins.is_empty() {
+                let loaded = self.loaded(server, server.on_new, true, state);
+                next.push((Event::Restarts(i), with(loaded)));
             }
-            let writer = self.readers(server.on_new).writer().map(|l| &l.reader);
-            let value = self
-                .values
-                .iter()
-                .position(|value| Some(value) == writer)
-                .filter(|v| {
-                    // A v2 seed writes for three minutes without its plugin, a v1 block never.
-                    let seed = server.remembers && writer.is_some_and(|w| kind(w) == "kms v2");
-                    state.down != Some(*v) || seed
-                });
-            if let (Some(v), Some(writer)) = (value, writer) {
-                let mut written = state.clone();
-                written.stored.insert(v);
-                next.push((Event::Writes(i, writer.clone()), written));
-            }
+            next.extend(self.write(i, server, state));
         }
-        if self.rollout.outage && state.down.is_none() {
-            let blocks = self.values.iter().enumerate();
-            for (v, kms) in blocks.filter(|(_, value)| kind(value).starts_with("kms")) {
-                let mut without = state.clone();
-                without.down = Some(v);
-                for server in &mut without.servers {
-                    server.remembers = self.readers(server.on_new).holds(kms);
+        if self.rollout.outage {
+            for (socket, kms) in &self.plugins {
+                let mut other = state.clone();
+                if other.down.remove(socket) {
+                    for server in &mut other.servers {
+                        let file = self.file(server.on_new);
+                        let back = file.sockets.iter().filter(|(_, s)| *s == socket);
+                        server.ready.extend(back.map(|(v, _)| *v));
+                        // It lists and watches again.
+                        let read = |item: &&Item| file.sockets.get(&item.0) == Some(socket);
+                        server.known.extend(state.stored.iter().filter(read));
+                    }
+                    next.push((Event::Back(kms.clone()), other));
+                } else {
+                    other.down.insert(*socket);
+                    next.push((Event::Down(kms.clone()), other));
                 }
-                next.push((Event::Down(kms.clone()), without));
             }
         }
         next
     }
 
-    /// A restart takes any file; a reload wants every KMS of the new one healthy, whatever resource it is for.
+    /// A write by a server, if its writer can write now.
+    fn write(&self, i: usize, server: &Server, state: &State) -> Option<(Event, State)> {
+        let file = self.file(server.on_new);
+        let v = file.writer?;
+        let writer = self.values.get(v)?;
+        let down = file.sockets.get(&v).is_some_and(|s| state.down.contains(s));
+        let seeded = kind(writer) == "kms v2";
+        // A v2 seed writes for three minutes without its plugin, a v1 block never.
+        if down && !(seeded && server.ready.contains(&v)) {
+            return None;
+        }
+        let item = (v, (seeded && server.loads > 0).then_some((i, server.loads)));
+        let mut written = state.clone();
+        written.stored.insert(item);
+        for (j, other) in written.servers.iter_mut().enumerate() {
+            let sockets = &self.file(other.on_new).sockets;
+            let up = sockets.get(&v).is_some_and(|s| !state.down.contains(s));
+            if sockets.contains_key(&v) && (i == j || up) {
+                other.known.insert(item);
+            }
+        }
+        Some((Event::Writes(i, writer.clone()), written))
+    }
+
+    /// Whether a server may take the new file now, if there is one. A restart takes any file; a reload wants every KMS of the new one healthy, whatever resource it is for.
     fn takes(&self, state: &State) -> bool {
-        let down = state.down.and_then(|v| self.values.get(v));
-        !self.rollout.reload
-            || down.is_none_or(|kms| {
-                let mut blocks = self.rollout.new.kms_blocks();
-                !blocks.any(|block| block.name == name(kms))
-            })
+        let other = !core::ptr::eq(self.rollout.old, self.rollout.new);
+        other && (!self.rollout.reload || self.new.all.is_disjoint(&state.down))
     }
 }
