@@ -1,7 +1,7 @@
 # Short names only; what they do is in scripts/. `make test` runs everything a change needs.
 # Targets stand from the cheapest to the dearest: .ci/run takes them in this order.
 
-.PHONY: bench demo test test-py setup fmt advisories
+.PHONY: bench demo test test-py test-secrets setup fmt advisories
 .DEFAULT_GOAL := test
 
 RUN = @scripts/timed $@
@@ -19,3 +19,4 @@ test-gen: setup ; $(RUN) scripts/test-gen
 test-rust: setup ; $(RUN) scripts/test-rust
 test-nostd: setup ; $(RUN) scripts/test-nostd
 test-py: setup ; $(RUN) scripts/test-py
+test-secrets: setup ; $(RUN) scripts/test-secrets

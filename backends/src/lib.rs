@@ -7,6 +7,7 @@
 use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use dryoc::classic::crypto_secretbox::{crypto_secretbox_detached, crypto_secretbox_open_detached};
 use k8senc::crypto::{Backend, Cbc, Expander, Gcm, PORTABLE, Refused, Secretbox};
+use k8senc::secret::scrubbed;
 use zeroize::Zeroizing;
 
 /// The fast backend.
@@ -123,7 +124,8 @@ impl Secretbox for Dryoc {
         if plain.len() != ciphertext.len() {
             return Err(Refused);
         }
-        crypto_secretbox_open_detached(plain, ciphertext, tag, nonce, &self.0).map_err(|_| Refused)
+        scrubbed(|| crypto_secretbox_open_detached(plain, ciphertext, tag, nonce, &self.0))
+            .map_err(|_| Refused)
     }
 
     fn seal(&self, nonce: &[u8; 24], plain: &[u8], sealed: &mut [u8]) -> [u8; 16] {
@@ -131,7 +133,8 @@ impl Secretbox for Dryoc {
         if plain.len() != sealed.len() {
             return tag;
         }
-        match crypto_secretbox_detached(sealed, &mut tag, plain, nonce, &self.0) {
+        let done = scrubbed(|| crypto_secretbox_detached(sealed, &mut tag, plain, nonce, &self.0));
+        match done {
             Ok(()) => tag,
             // A message longer than dryoc takes; the reference takes it.
             Err(_) => PORTABLE.secretbox(&self.0).seal(nonce, plain, sealed),

@@ -43,9 +43,31 @@ impl core::ops::Deref for Text {
     }
 }
 
-impl core::ops::DerefMut for Text {
-    fn deref_mut(&mut self) -> &mut String {
-        &mut self.0
+/// What the scanner writes to.
+pub(crate) trait Sink {
+    fn push_str(&mut self, text: &str);
+
+    fn push(&mut self, character: char) {
+        self.push_str(character.encode_utf8(&mut [0; 4]));
+    }
+}
+
+impl Sink for String {
+    fn push_str(&mut self, text: &str) {
+        Self::push_str(self, text);
+    }
+}
+
+impl Sink for Text {
+    /// Memory that is outgrown is wiped before it is given back.
+    fn push_str(&mut self, text: &str) {
+        let need = self.0.len().saturating_add(text.len());
+        if need > self.0.capacity() {
+            let mut grown = Zeroizing::new(String::with_capacity(need.saturating_mul(2)));
+            grown.push_str(&self.0);
+            self.0 = grown;
+        }
+        self.0.push_str(text);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     Error,
     crypto::{Backend, Cbc, Gcm, PORTABLE, Secretbox},
     kms::{DekRequest, DekTable, KmsState, Lookup, stale_for},
-    secret::{Plaintext, SecretBytes},
+    secret::{Plaintext, SecretBytes, scrub, scrubbed},
     wire::{
         aescbc, aesgcm, kmsv1,
         kmsv2::{self, EncryptedObject, SourceType},
@@ -55,6 +55,13 @@ pub enum ProviderSpec {
         /// Provider name.
         name: String,
     },
+}
+
+/// Copies a failure to the heap. Its unused bytes are what the stack held where it was built, which may be a piece of a key;
+/// the copy is built where nothing is left.
+fn keep(errors: &mut Vec<Error>, error: &Error) {
+    scrub();
+    scrubbed(|| errors.push(error.clone()));
 }
 
 type Keys<C> = Vec<(String, Box<C>)>;
@@ -287,7 +294,7 @@ impl Chain {
                     };
                     return Ok(Outcome::Opened(how));
                 }
-                Err(error) => errors.push(error),
+                Err(error) => keep(&mut errors, &error),
             }
         }
         Err(Error::aggregate(errors).unwrap_or(Error::NoMatchingPrefix))
@@ -445,7 +452,7 @@ fn try_keys<C: ?Sized>(
                     ..Read::default()
                 });
             }
-            Err(error) => errors.push(error),
+            Err(error) => keep(&mut errors, &error),
         }
     }
     Err(Error::aggregate(errors).unwrap_or(Error::NoMatchingKey { secretbox }))

@@ -109,3 +109,25 @@ impl fmt::Debug for Plaintext {
         write!(f, "Plaintext({} bytes, redacted)", self.len())
     }
 }
+
+/// Runs `work` in a frame of its own and writes over what it left on the stack: keys that were moved, and registers that
+/// were put aside. Otherwise it could get into the unused bytes of values that are built there next, and with them anywhere.
+pub fn scrubbed<T>(work: impl FnOnce() -> T) -> T {
+    let out = apart(work);
+    scrub();
+    out
+}
+
+#[inline(never)]
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// More than the primitives leave; some 20 ns.
+const SCRUBBED: usize = 2048;
+
+/// Writes over what earlier calls left below this one on the stack.
+#[inline(never)]
+pub(crate) fn scrub() {
+    core::hint::black_box(&mut [0u8; SCRUBBED]);
+}

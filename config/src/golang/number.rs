@@ -1,5 +1,7 @@
 //! Numbers: how go-yaml reads a plain scalar and how encoding/json prints what it read.
 
+use zeroize::Zeroizing;
+
 /// A number a plain YAML scalar stands for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Number {
@@ -14,7 +16,9 @@ pub(crate) fn resolve_number(text: &str) -> Option<Number> {
     if text.starts_with('.') {
         return finite(text).map(Number::Float);
     }
-    let plain: String = text.chars().filter(|c| *c != '_').collect();
+    // What begins like a number may be a key; the most room is taken at once, so that nothing is left behind by growing.
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    plain.extend(text.chars().filter(|c| *c != '_'));
     if let Some(n) = parse_int(&plain) {
         return Some(n);
     }
@@ -29,7 +33,7 @@ pub(crate) fn resolve_number(text: &str) -> Option<Number> {
         let digits = digits
             .starts_with(|c: char| c.is_ascii_digit())
             .then_some(digits)?;
-        i64::from_str_radix(&format!("-{digits}"), 2).ok()
+        i64::from_str_radix(&Zeroizing::new(format!("-{digits}")), 2).ok()
     });
     binary.flatten().or(negative).map(Number::Int)
 }

@@ -169,8 +169,12 @@ impl<'d> Composer<'d> {
     }
 
     fn scalar(&mut self, parsed: &Parsed) -> Result<Value, SyntaxError> {
-        let scalar = resolve(parsed.tag.as_deref(), parsed.plain, &parsed.value)
-            .map_err(|problem| failure(problem, parsed.span, true))?;
+        let scalar = resolve(parsed.tag.as_deref(), parsed.plain, &parsed.value).map_err(
+            |(problem, redacted)| SyntaxError {
+                redacted,
+                ..failure(problem, parsed.span, true)
+            },
+        )?;
         Ok(match scalar {
             Scalar::Null => Value::Null,
             Scalar::Bool(b) => Value::Bool(b),
@@ -287,8 +291,12 @@ impl<'d> Composer<'d> {
                 key
             }
             Kind::Scalar => {
-                let scalar = resolve(parsed.tag.as_deref(), parsed.plain, &parsed.value)
-                    .map_err(|problem| failure(problem, parsed.span, true))?;
+                let scalar = resolve(parsed.tag.as_deref(), parsed.plain, &parsed.value).map_err(
+                    |(problem, redacted)| SyntaxError {
+                        redacted,
+                        ..failure(problem, parsed.span, true)
+                    },
+                )?;
                 Ok(match scalar {
                     Scalar::Null => Key::Null,
                     Scalar::Bool(b) => Key::Bool(b),

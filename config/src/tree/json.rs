@@ -1,6 +1,6 @@
 //! JSON, with the error texts of encoding/json's scanner.
 
-use super::{Field, MAX_DEPTH, Node, Syntax, SyntaxError, Text, Tree, Value};
+use super::{Field, MAX_DEPTH, Node, Sink as _, Syntax, SyntaxError, Text, Tree, Value};
 use crate::golang::quote_byte;
 use crate::span::Span;
 
@@ -330,7 +330,7 @@ fn unquote(raw: &[u8]) -> Text {
     out
 }
 
-fn unescape(text: &str, out: &mut String) {
+fn unescape(text: &str, out: &mut Text) {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         let (before, escape) = rest.split_at_checked(at).unwrap_or((rest, ""));

@@ -1,5 +1,6 @@
 //! The characters of a YAML text, as go-yaml's reader lets them through.
 
+use super::Sink;
 use super::yaml::YamlError;
 
 /// go-yaml reads in pieces of this size and checks a whole piece when it needs its first character, so a bad
@@ -87,7 +88,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Moves one character into `out`.
-    pub(super) fn read(&mut self, out: &mut String) {
+    pub(super) fn read(&mut self, out: &mut impl Sink) {
         let end = self.mark.at + self.width();
         let bytes = self.text.get(self.mark.at..end).unwrap_or_default();
         // The text is UTF-8 up to the first bad character, and `need` stops before that.
@@ -96,7 +97,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Moves one line break into `out`; all but LS and PS become a line feed.
-    pub(super) fn read_line(&mut self, out: &mut String) {
+    pub(super) fn read_line(&mut self, out: &mut impl Sink) {
         let len = self.break_len(0);
         match (len, self.byte(2)) {
             (0, _) => return,

@@ -1,6 +1,6 @@
 //! What a YAML scalar means: go-yaml v2's `resolve`, YAML 1.1 with its own corrections.
 
-use super::Text;
+use super::{Sink as _, Text};
 use crate::golang::{Number, base64_decode, resolve_number};
 
 const TAG: &str = "tag:yaml.org,2002:";
@@ -27,10 +27,17 @@ impl Scalar {
     }
 }
 
+/// Characters from which on a text may be a piece of a key worth hiding: AES-128 takes 24.
+const SHORTEST_KEY: usize = 16;
+
 /// Resolves a scalar; `plain` is libyaml's "implicit": no tag and not quoted, or the tag `!`.
 ///
-/// The error is go-yaml's text without its `yaml: ` prefix.
-pub(super) fn resolve(tag: Option<&str>, plain: bool, value: &Text) -> Result<Scalar, String> {
+/// The error is go-yaml's text without its `yaml: ` prefix, and whether it had to be redacted.
+pub(super) fn resolve(
+    tag: Option<&str>,
+    plain: bool,
+    value: &Text,
+) -> Result<Scalar, (String, bool)> {
     let Some(tag) = tag else {
         return Ok(if plain {
             untagged(value)
@@ -40,7 +47,12 @@ pub(super) fn resolve(tag: Option<&str>, plain: bool, value: &Text) -> Result<Sc
     };
     let wanted = match tag.strip_prefix(TAG) {
         Some("str") => return Ok(Scalar::Text(value.clone())),
-        Some("binary") => return binary(value),
+        Some("binary") => {
+            return binary(value).ok_or_else(|| {
+                let problem = "!!binary value contains invalid base64 data";
+                (problem.to_owned(), false)
+            });
+        }
         Some(short @ ("bool" | "int" | "float" | "null" | "timestamp")) => short,
         // Tags go-yaml does not know leave the text as it is.
         _ => return Ok(Scalar::Text(value.clone())),
@@ -58,16 +70,18 @@ pub(super) fn resolve(tag: Option<&str>, plain: bool, value: &Text) -> Result<Sc
             Ok(Scalar::Number(Number::Float(float)))
         }
         _ if wanted == found.tag() => Ok(found),
-        _ => Err(format!(
-            "cannot decode !!{} `{}` as a !!{wanted}",
-            found.tag(),
-            value.as_str()
-        )),
+        _ => {
+            // Upstream prints the value, which may be a key with a wrong tag.
+            let redacted = value.len() >= SHORTEST_KEY;
+            let shown = if redacted { "REDACTED" } else { value.as_str() };
+            let problem = format!("cannot decode !!{} `{shown}` as a !!{wanted}", found.tag());
+            Err((problem, redacted))
+        }
     }
 }
 
-fn binary(value: &Text) -> Result<Scalar, String> {
-    let bytes = base64_decode(value).ok_or("!!binary value contains invalid base64 data")?;
+fn binary(value: &Text) -> Option<Scalar> {
+    let bytes = base64_decode(value)?;
     // The bytes pass through JSON next, which replaces what is not UTF-8.
     let mut text = Text::new(String::with_capacity(bytes.len() * 3));
     for chunk in bytes.utf8_chunks() {
@@ -76,7 +90,7 @@ fn binary(value: &Text) -> Result<Scalar, String> {
             text.push('\u{fffd}');
         }
     }
-    Ok(Scalar::Text(text))
+    Some(Scalar::Text(text))
 }
 
 fn untagged(value: &Text) -> Scalar {

@@ -1,11 +1,11 @@
 //! Scalar tokens: block, quoted and plain, with YAML 1.1's folding of lines.
 
-use super::Text;
 use super::reader::Mark;
 use super::scan::{Kind, Scanner};
 use super::yaml::YamlError;
+use super::{Sink as _, Text};
 
-/// Most keys fit, so that growing leaves no copies of them behind.
+/// Most keys fit.
 const ROOM: usize = 96;
 
 /// Line breaks and blanks met between words, folded when the next word comes.
@@ -18,7 +18,7 @@ struct Fold {
 }
 
 impl Fold {
-    fn write(&mut self, out: &mut String) {
+    fn write(&mut self, out: &mut Text) {
         if !self.broken {
             out.push_str(&self.blanks);
             self.blanks.clear();

@@ -1,12 +1,11 @@
 //! From bytes to YAML nodes: the first document only, as go-yaml v2 reads it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::compose::compose;
 use super::parse::{Event, Parser, Placed};
 use super::reader::Mark;
-use super::{MAX_DEPTH, SyntaxError, Text, Tree};
+use super::{MAX_DEPTH, Sink as _, SyntaxError, Text, Tree};
 use crate::span::Span;
 
 /// One YAML node as parsed, before anything is resolved. Children are indexes into [`Document::nodes`].
@@ -88,10 +87,11 @@ impl YamlError {
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Tree, SyntaxError> {
-    let text = decode_utf16(bytes)?;
+    let decoded = decode_utf16(bytes)?;
+    let text = decoded.as_ref().map_or(bytes, |text| text.as_bytes());
     let (body, offset) = match text.strip_prefix(b"\xef\xbb\xbf") {
         Some(body) => (body, 3),
-        None => (&*text, 0),
+        None => (text, 0),
     };
     compose(
         &Nodes {
@@ -102,11 +102,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tree, SyntaxError> {
     )
 }
 
-/// go-yaml takes UTF-16 with a byte order mark.
-fn decode_utf16(bytes: &[u8]) -> Result<Cow<'_, [u8]>, SyntaxError> {
+/// go-yaml takes UTF-16 with a byte order mark; `None` without one.
+fn decode_utf16(bytes: &[u8]) -> Result<Option<Text>, SyntaxError> {
     let big = bytes.starts_with(b"\xfe\xff");
     if !big && !bytes.starts_with(b"\xff\xfe") {
-        return Ok(Cow::Borrowed(bytes));
+        return Ok(None);
     }
     let refuse = |problem: &str| failure(problem.to_owned(), Span::default(), false);
     let (pairs, rest) = bytes.get(2..).unwrap_or_default().as_chunks::<2>();
@@ -120,9 +120,11 @@ fn decode_utf16(bytes: &[u8]) -> Result<Cow<'_, [u8]>, SyntaxError> {
             u16::from_le_bytes(*pair)
         }
     });
-    let text: Result<String, _> = char::decode_utf16(units).collect();
-    text.map(|text| Cow::Owned(text.into_bytes()))
-        .map_err(|_| refuse("unexpected low surrogate area"))
+    let mut text = Text::new(String::with_capacity(pairs.len()));
+    for character in char::decode_utf16(units) {
+        text.push(character.map_err(|_| refuse("unexpected low surrogate area"))?);
+    }
+    Ok(Some(text))
 }
 
 /// A go-yaml error: its text with the prefix that it always has.

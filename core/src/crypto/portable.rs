@@ -16,9 +16,10 @@ use salsa20::{
 };
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{Backend, Cbc, CbcMessage, Expander, Gcm, Refused, Secretbox, lockstep};
+use crate::secret::scrubbed;
 
 /// The portable backend.
 pub struct RustCrypto;
@@ -32,29 +33,33 @@ impl Backend for RustCrypto {
     }
 
     fn gcm(&self, key: &[u8]) -> Option<Box<dyn Gcm>> {
-        Some(match key.len() {
-            16 => Box::new(GcmOf(AesGcm::<Aes128, U12>::new_from_slice(key).ok()?)),
-            24 => Box::new(GcmOf(AesGcm::<Aes192, U12>::new_from_slice(key).ok()?)),
-            32 => Box::new(GcmOf(AesGcm::<Aes256, U12>::new_from_slice(key).ok()?)),
-            _ => return None,
+        scrubbed(|| -> Option<Box<dyn Gcm>> {
+            Some(match key.len() {
+                16 => Box::new(GcmOf(AesGcm::<Aes128, U12>::new_from_slice(key).ok()?)),
+                24 => Box::new(GcmOf(AesGcm::<Aes192, U12>::new_from_slice(key).ok()?)),
+                32 => Box::new(GcmOf(AesGcm::<Aes256, U12>::new_from_slice(key).ok()?)),
+                _ => return None,
+            })
         })
     }
 
     fn cbc(&self, key: &[u8]) -> Option<Box<dyn Cbc>> {
-        Some(match key.len() {
-            16 => Box::new(CbcOf(<Aes128 as BlockKeyInit>::new_from_slice(key).ok()?)),
-            24 => Box::new(CbcOf(<Aes192 as BlockKeyInit>::new_from_slice(key).ok()?)),
-            32 => Box::new(CbcOf(<Aes256 as BlockKeyInit>::new_from_slice(key).ok()?)),
-            _ => return None,
+        scrubbed(|| -> Option<Box<dyn Cbc>> {
+            Some(match key.len() {
+                16 => Box::new(CbcOf(<Aes128 as BlockKeyInit>::new_from_slice(key).ok()?)),
+                24 => Box::new(CbcOf(<Aes192 as BlockKeyInit>::new_from_slice(key).ok()?)),
+                32 => Box::new(CbcOf(<Aes256 as BlockKeyInit>::new_from_slice(key).ok()?)),
+                _ => return None,
+            })
         })
     }
 
     fn secretbox(&self, key: &[u8; 32]) -> Box<dyn Secretbox> {
-        Box::new(XSalsa20Poly1305(Zeroizing::new(*key)))
+        scrubbed(|| -> Box<dyn Secretbox> { Box::new(XSalsa20Poly1305(Zeroizing::new(*key))) })
     }
 
     fn expander(&self, seed: &[u8]) -> Box<dyn Expander> {
-        Box::new(Midstate(keyed_hmac(seed)))
+        scrubbed(|| -> Box<dyn Expander> { Box::new(Midstate(keyed_hmac(seed))) })
     }
 
     fn gcm256_open_once(
@@ -66,7 +71,9 @@ impl Backend for RustCrypto {
         tag: &[u8; 16],
         plain: &mut [u8],
     ) -> Result<(), Refused> {
-        GcmOf(AesGcm::<Aes256, U12>::new(key.into())).open(nonce, aad, ciphertext, tag, plain)
+        scrubbed(|| {
+            GcmOf(AesGcm::<Aes256, U12>::new(key.into())).open(nonce, aad, ciphertext, tag, plain)
+        })
     }
 
     fn gcm256_seal_once(
@@ -76,13 +83,11 @@ impl Backend for RustCrypto {
         aad: &[u8],
         buf: &mut [u8],
     ) -> [u8; 16] {
-        tag_of(
-            AesGcm::<Aes256, U12>::new(key.into()).encrypt_inout_detached(
-                nonce.into(),
-                aad,
-                buf.into(),
-            ),
-        )
+        let seal = || {
+            let cipher = AesGcm::<Aes256, U12>::new(key.into());
+            cipher.encrypt_inout_detached(nonce.into(), aad, buf.into())
+        };
+        tag_of(scrubbed(seal))
     }
 }
 
@@ -169,23 +174,27 @@ impl Secretbox for XSalsa20Poly1305 {
         tag: &[u8; 16],
         plain: &mut [u8],
     ) -> Result<(), Refused> {
-        let (mut stream, mac) = self.start(nonce);
-        let ours: [u8; 16] = mac.compute_unpadded(ciphertext).into();
-        let buf = InOutBuf::new(ciphertext, plain).map_err(|_| Refused)?;
-        if !bool::from(ours.ct_eq(tag)) {
-            return Err(Refused);
-        }
-        stream.apply_keystream_inout(buf);
-        Ok(())
+        scrubbed(|| {
+            let (mut stream, mac) = self.start(nonce);
+            let ours: [u8; 16] = mac.compute_unpadded(ciphertext).into();
+            let buf = InOutBuf::new(ciphertext, plain).map_err(|_| Refused)?;
+            if !bool::from(ours.ct_eq(tag)) {
+                return Err(Refused);
+            }
+            stream.apply_keystream_inout(buf);
+            Ok(())
+        })
     }
 
     fn seal(&self, nonce: &[u8; 24], plain: &[u8], sealed: &mut [u8]) -> [u8; 16] {
-        let (mut stream, mac) = self.start(nonce);
-        let Ok(buf) = InOutBuf::new(plain, &mut *sealed) else {
-            return NO_TAG;
-        };
-        stream.apply_keystream_inout(buf);
-        mac.compute_unpadded(sealed).into()
+        scrubbed(|| {
+            let (mut stream, mac) = self.start(nonce);
+            let Ok(buf) = InOutBuf::new(plain, &mut *sealed) else {
+                return NO_TAG;
+            };
+            stream.apply_keystream_inout(buf);
+            mac.compute_unpadded(sealed).into()
+        })
     }
 }
 
@@ -200,11 +209,11 @@ fn keyed_hmac(seed: &[u8]) -> Hmac<Sha256> {
 
 impl Expander for Midstate {
     fn derive(&self, info: &[u8; 32], key: &mut [u8; 32]) {
-        let mut mac = self.0.clone();
-        mac.update(info);
-        mac.update(&[1]);
-        let mut block = mac.finalize().into_bytes();
-        key.copy_from_slice(&block);
-        block.as_mut_slice().zeroize();
+        scrubbed(|| {
+            let mut mac = self.0.clone();
+            mac.update(info);
+            mac.update(&[1]);
+            key.copy_from_slice(&mac.finalize().into_bytes());
+        });
     }
 }

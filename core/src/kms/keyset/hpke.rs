@@ -14,7 +14,10 @@ use hpke::{
 use zeroize::Zeroizing;
 
 use super::{Identity, Member, WrapKey, WrapKind};
-use crate::{Error, secret::SecretBytes};
+use crate::{
+    Error,
+    secret::{SecretBytes, scrubbed},
+};
 
 type X25519 = X25519HkdfSha256;
 const ENC_LEN: usize = 32;
@@ -117,14 +120,16 @@ pub(super) fn seal(
     let refused = |_| Error::KeysetRefused("a public key with which nothing is secret");
     let public = <X25519 as Kem>::PublicKey::from_bytes(public).map_err(refused)?;
     let mut given = Given(Zeroizing::new(*random));
-    let (enc, sealed) = hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, X25519>(
-        &OpModeS::Base,
-        &public,
-        info,
-        plain,
-        aad,
-        &mut given,
-    )
+    let (enc, sealed) = scrubbed(|| {
+        hpke::single_shot_seal_with_rng::<AesGcm256, HkdfSha256, X25519>(
+            &OpModeS::Base,
+            &public,
+            info,
+            plain,
+            aad,
+            &mut given,
+        )
+    })
     .map_err(refused)?;
     let mut out = Vec::with_capacity(ENC_LEN.saturating_add(sealed.len()));
     out.extend_from_slice(&enc.to_bytes());
@@ -142,14 +147,16 @@ pub(super) fn open(
         .split_at_checked(ENC_LEN)
         .ok_or(Error::KeysetIntegrity)?;
     let enc = <X25519 as Kem>::EncappedKey::from_bytes(enc).map_err(|_| Error::KeysetIntegrity)?;
-    hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519>(
-        &OpModeR::Base,
-        private,
-        &enc,
-        info,
-        sealed,
-        aad,
-    )
+    scrubbed(|| {
+        hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519>(
+            &OpModeR::Base,
+            private,
+            &enc,
+            info,
+            sealed,
+            aad,
+        )
+    })
     .map(SecretBytes::new)
     .map_err(|_| Error::KeysetIntegrity)
 }

@@ -26,7 +26,7 @@ pub use self::{
     set::{ClusterLabel, Keyset, Member, SetId},
     set_key::SetKey,
 };
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBytes, scrubbed};
 
 /// A record never has more bytes: kube-apiserver takes 1,024 for an encrypted seed, one stays free.
 pub const MAX_RECORD: usize = 1023;
@@ -196,11 +196,12 @@ fn expand(key: &[u8], info: &[u8]) -> Zeroizing<[u8; 32]> {
 /// HMAC-SHA256 over the parts, one behind the other.
 fn hmac(key: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     let mut out = Zeroizing::new([0; 32]);
-    // A key of any length is taken, so there is no other arm.
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) {
-        parts.iter().for_each(|part| mac.update(part));
-        let block = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
-        out.copy_from_slice(&*block);
-    }
+    scrubbed(|| {
+        // A key of any length is taken, so there is no other arm.
+        if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) {
+            parts.iter().for_each(|part| mac.update(part));
+            out.copy_from_slice(&mac.finalize().into_bytes());
+        }
+    });
     out
 }
