@@ -52,6 +52,7 @@ var suites = []struct {
 	{"yaml/scalars", "yaml", "yaml.go", yamlScalars},
 	{"yaml/structure", "yaml", "yaml.go", yamlStructure},
 	{"object/forms", "object", "objects.go", objectForms},
+	{"object/decode", "decode", "object_decode.go", objectDecode},
 }
 
 // generatedDirs are owned by this program: what it does not write there must not be there.
@@ -84,6 +85,7 @@ func main() {
 	switch {
 	case *out != "":
 		generate(*out)
+		writeTypes(*out)
 		must(validate(filepath.Join(*out, "schema.json"), *out))
 	case *check != "":
 		fresh := filepath.Join(workDir, "fresh")
@@ -92,6 +94,9 @@ func main() {
 			fmt.Fprintf(os.Stderr, "gen: %d files differ\n", n)
 			_ = os.RemoveAll(workDir)
 			os.Exit(1)
+		}
+		if typesDiffer(*check) {
+			fatal("%s is not what this program writes", typesFile)
 		}
 		must(validate(filepath.Join(*check, "schema.json"), *check))
 		fmt.Println("vectors are what this program writes")

@@ -12,7 +12,7 @@ use alloc::borrow::Cow;
 
 use crate::{json, proto};
 
-const PROTOBUF: &[u8] = b"k8s\0";
+pub(crate) const PROTOBUF: &[u8] = b"k8s\0";
 const CBOR: &[u8] = &[0xd9, 0xd9, 0xf7];
 const ENCRYPTED: &[u8] = b"k8s:enc:";
 

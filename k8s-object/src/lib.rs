@@ -7,17 +7,29 @@
 //! * [`parse_etcd_key`] reads an etcd key the way kube-apiserver builds it, and names
 //!   the resource as an EncryptionConfiguration would (`nodes`, not `minions`).
 //!
-//! Both are given bytes that an attacker may have written. Neither panics, and
-//! neither recurses deeper than a fixed limit. Nothing is copied but JSON strings that hold escapes.
+//! And one that needs the built-in types of Kubernetes: [`render`] writes a plaintext down as YAML or JSON.
+//!
+//! All are given bytes that an attacker may have written. None panics, and
+//! none recurses deeper than a fixed limit. Nothing is copied but JSON strings that hold escapes.
 #![no_std]
 
 extern crate alloc;
 
 mod builtin;
+mod decode;
+mod emit;
 mod form;
 mod json;
 mod key;
 mod proto;
+mod render;
+mod replay;
+mod special;
+mod types;
+mod wire;
+mod yaml;
 
 pub use form::{Kind, Meta, TypeMeta, classify, looks_like_object, metadata};
 pub use key::{EtcdKey, EtcdName, group_of, parse_etcd_key};
+pub use render::{Form, Rendered, Unrendered, render};
+pub use types::Types;

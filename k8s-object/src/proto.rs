@@ -9,21 +9,24 @@
 use alloc::borrow::Cow;
 use core::str;
 
-use crate::form::{Meta, TypeMeta};
+use crate::form::{Meta, PROTOBUF, TypeMeta};
+use crate::wire;
 
 /// The envelope that follows `k8s\0`, its lengths checked to the last byte.
 pub(crate) struct Unknown<'a> {
     api_version: &'a str,
     kind: &'a str,
     raw: &'a [u8],
+    encoding: &'a [u8],
 }
 
 impl<'a> Unknown<'a> {
     pub(crate) fn parse(envelope: &'a [u8]) -> Option<Self> {
-        let (mut words, mut raw) = ([].as_slice(), [].as_slice());
+        let [mut words, mut raw, mut encoding] = [[].as_slice(); 3];
         each_field(envelope, |number, bytes| match number {
             1 => words = bytes,
             2 => raw = bytes,
+            3 => encoding = bytes,
             _ => {}
         })?;
         let (mut api_version, mut kind) = ([].as_slice(), [].as_slice());
@@ -36,7 +39,28 @@ impl<'a> Unknown<'a> {
             api_version: str::from_utf8(api_version).ok()?,
             kind: str::from_utf8(kind).ok()?,
             raw,
+            encoding,
         })
+    }
+
+    /// The envelope of a whole plaintext.
+    pub(crate) fn of(plaintext: &'a [u8]) -> Option<Self> {
+        Self::parse(plaintext.strip_prefix(PROTOBUF)?)
+    }
+
+    /// apiVersion and kind.
+    pub(crate) const fn words(&self) -> (&'a str, &'a str) {
+        (self.api_version, self.kind)
+    }
+
+    /// The object's own message.
+    pub(crate) const fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Whether `raw` is compressed or otherwise encoded, which no release does.
+    pub(crate) const fn is_encoded(&self) -> bool {
+        !self.encoding.is_empty()
     }
 
     pub(crate) fn type_meta(&self) -> TypeMeta<'a> {
@@ -72,38 +96,11 @@ impl<'a> Unknown<'a> {
 /// message is malformed. Later fields replace earlier ones, as protobuf has it for scalars.
 fn each_field<'a>(mut message: &'a [u8], mut visit: impl FnMut(u64, &'a [u8])) -> Option<()> {
     while !message.is_empty() {
-        let (key, rest) = varint(message)?;
-        let number = key >> 3;
-        if number == 0 {
-            return None;
+        let (number, value, rest) = wire::field(message)?;
+        if let wire::Value::Bytes(bytes) = value {
+            visit(number, bytes);
         }
-        message = match key & 7 {
-            0 => varint(rest)?.1,
-            1 => rest.get(8..)?,
-            2 => {
-                let (length, rest) = varint(rest)?;
-                let (bytes, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-                visit(number, bytes);
-                rest
-            }
-            5 => rest.get(4..)?,
-            // Groups: no Kubernetes type has them.
-            _ => return None,
-        };
+        message = rest;
     }
     Some(())
-}
-
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut value = 0u64;
-    let mut rest = bytes;
-    for shift in (0..64).step_by(7) {
-        let (&byte, tail) = rest.split_first()?;
-        rest = tail;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some((value, rest));
-        }
-    }
-    None
 }

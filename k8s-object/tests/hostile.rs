@@ -1,6 +1,8 @@
 //! Every function takes every input: seeded random bytes and damaged objects.
 
-use k8s_object::{Kind, classify, looks_like_object, metadata, parse_etcd_key};
+use k8s_object::{
+    Form, Kind, Types, classify, looks_like_object, metadata, parse_etcd_key, render,
+};
 
 /// xorshift64*: the same inputs on every run.
 struct Random(u64);
@@ -90,4 +92,75 @@ fn deep_nesting_ends() {
         let text = format!("{{\"metadata\":{}", open.repeat(100_000));
         ask_everything(text.as_bytes());
     }
+}
+
+#[test]
+fn damaged_objects_are_refused_or_become_well_formed_text() {
+    let types = Types::builtin();
+    let mut random = Random(0xdec0de);
+    let (mut written, mut refused) = (0, 0);
+    for case in k8senc_vectors::decodes("object/decode") {
+        for _ in 0..200 {
+            let mut bytes = case.plaintext.clone();
+            for _ in 0..=random.below(3) {
+                let at = random.below(bytes.len().max(1));
+                match random.below(4) {
+                    0 if at < bytes.len() => bytes[at] = random.next() as u8,
+                    1 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+                    2 => bytes.truncate(at),
+                    _ => bytes.insert(at, random.next() as u8),
+                }
+            }
+            let (mut json, mut yaml) = (String::new(), String::new());
+            let done = render(&bytes, &types, Form::Json, &mut json);
+            assert_eq!(done, render(&bytes, &types, Form::Yaml, &mut yaml));
+            if done.is_ok() {
+                serde_json::from_str::<serde_json::Value>(&json).expect(&json);
+                // Nothing that a terminal would obey.
+                for text in [&json, &yaml] {
+                    assert!(
+                        !text
+                            .chars()
+                            .any(|c| c.is_control() && !matches!(c, '\n' | '\t')),
+                        "{text:?}"
+                    );
+                }
+                written += 1;
+            } else {
+                refused += 1;
+            }
+        }
+    }
+    assert!(written > 1000 && refused > 1000, "{written} {refused}");
+}
+
+#[test]
+fn messages_nested_without_end_are_refused() {
+    // PodSpec holds no message of its own kind, so depth is bounded by the types; a JSON extension is not.
+    let types = Types::builtin();
+    let deep = "[".repeat(100_000);
+    let raw: Vec<u8> = [&[0x0a][..], &length(deep.len()), deep.as_bytes()].concat();
+    let object: Vec<u8> = [&[0x12][..], &length(raw.len()), &raw].concat();
+    let words = b"\x0a\x07apps/v1\x12\x12ControllerRevision";
+    let envelope = [
+        &b"k8s\0\x0a"[..],
+        &length(words.len()),
+        words,
+        &[0x12],
+        &length(object.len()),
+        &object,
+    ]
+    .concat();
+    let refused = render(&envelope, &types, Form::Yaml, &mut String::new()).unwrap_err();
+    assert_eq!(refused.code(), "damaged-object");
+}
+
+fn length(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push(number as u8 & 0x7f | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
 }

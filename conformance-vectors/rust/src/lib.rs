@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 
 pub use config::{ConfigCase, ConfigCompare, ConfigExpect, Stage, configuration};
 pub use contract::{ContractCase, contract};
-pub use objects::{ObjectCase, ObjectName, objects};
+pub use objects::{DecodeCase, ObjectCase, ObjectName, decodes, objects};
 pub use reading::{ApiVersion, KmsAnswer, KmsSide, KmsStatus, ReadCase, ReadExpect, each, reading};
 pub use sample::{
     DekCount, GroupCount, LocalKeks, LocalPlugin, ResourceCount, Sample, SampleFile,

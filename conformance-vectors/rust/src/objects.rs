@@ -54,6 +54,55 @@ pub fn objects(prefix: &str) -> Vec<ObjectCase> {
     cases.collect()
 }
 
+/// One stored protobuf object, and the JSON that the real code makes of it.
+#[derive(Debug, Clone)]
+pub struct DecodeCase {
+    /// The suite's name, such as `object/decode`.
+    pub suite: String,
+    /// Unique within the suite.
+    pub id: String,
+    /// The question this case asks, in one sentence.
+    pub why: String,
+    /// The bytes.
+    pub plaintext: Vec<u8>,
+    /// The JSON text.
+    pub json: String,
+}
+
+/// The decode cases of every suite whose name starts with `prefix`.
+///
+/// # Panics
+/// When a file is missing or not as the manifest says, or no suite matches.
+#[must_use]
+pub fn decodes(prefix: &str) -> Vec<DecodeCase> {
+    let named = sure(suites::<RawDecode>("decode", prefix));
+    let cases = named.into_iter().flat_map(|(suite, raw)| {
+        raw.into_iter().map(move |case| DecodeCase {
+            suite: suite.clone(),
+            id: case.id,
+            why: case.why,
+            plaintext: case.plaintext.0,
+            json: case.expect.json,
+        })
+    });
+    cases.collect()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDecode {
+    id: String,
+    why: String,
+    plaintext: Hex,
+    expect: RawJson,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawJson {
+    json: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawCase {

@@ -1,8 +1,8 @@
 //! The loader reads every vector file and finds what the manifest counts.
 
 use k8senc_vectors::{
-    ConfigExpect, ReadExpect, configuration, contract, each, manifest, reading, sample, sample_dir,
-    sample_keks, transcripts, writing, yaml,
+    ConfigExpect, ReadExpect, configuration, contract, decodes, each, manifest, reading, sample,
+    sample_dir, sample_keks, transcripts, writing, yaml,
 };
 
 #[test]
@@ -37,6 +37,7 @@ fn every_kind_of_case_loads() {
     assert_eq!(writing("").len(), listed("write"));
     assert_eq!(transcripts("").len(), listed("state"));
     assert_eq!(yaml("").len(), listed("yaml"));
+    assert_eq!(decodes("").len(), listed("decode"));
     assert_eq!(contract("").len(), listed("contract"));
     let configurations = configuration("");
     assert_eq!(configurations.len(), listed("config"));
