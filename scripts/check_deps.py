@@ -28,7 +28,9 @@ BELOW = {
     "k8senc-config": {"k8senc"},
     # Backends reach the audit as an argument.
     "k8senc-audit": {"k8senc", "k8senc-config", "k8s-object", "etcd-store"},
-    "k8senc-py": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
+    # What reveals plaintext is apart from what must not.
+    "k8senc-recovery": {"k8senc", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
+    "k8senc-py": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit", "k8senc-recovery"},
     "k8senc-c": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
     "k8senc-bench": {"k8senc", "k8senc-backends", "k8senc-config", "etcd-store", "k8senc-audit"},
     # The Rust side of differential runs.

@@ -1,10 +1,7 @@
 //! The audit of a snapshot file, in steps that Python drives: survey, answers, report.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use k8senc::kms::{DekTable, KmsState};
 use k8senc::secret::SecretBytes;
@@ -17,8 +14,7 @@ use pyo3::pybacked::PyBackedBytes;
 use crate::config::Config;
 use crate::errors::SnapshotError;
 use crate::kms::DekRequest;
-
-const POLL: Duration = Duration::from_millis(80);
+use crate::watch::watched;
 
 /// One snapshot file and what is known to read it with.
 #[pyclass(module = "k8senc", frozen)]
@@ -35,9 +31,9 @@ pub struct Audit {
 /// A question to a KMS plugin, and how many values wait for the answer.
 #[pyclass(module = "k8senc", frozen, get_all)]
 pub struct DekNeed {
-    request: Py<DekRequest>,
-    live: u64,
-    history: u64,
+    pub request: Py<DekRequest>,
+    pub live: u64,
+    pub history: u64,
 }
 
 #[pymethods]
@@ -121,64 +117,30 @@ impl Audit {
         self.deks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Works without the GIL, and comes back between two steps for signals and to tell the progress.
     fn watched<T: Send>(
         &self,
         py: Python<'_>,
         progress: Option<Py<PyAny>>,
         work: impl FnOnce(&Options<'_>) -> Result<T, AuditError> + Send,
     ) -> PyResult<T> {
-        let (done, total, cancel) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-        let note = |now: u64, of: u64| {
-            done.fetch_max(now, Ordering::Relaxed);
-            total.store(of, Ordering::Relaxed);
-        };
-        let mut options = Options::new(&NATIVE);
-        options.threads = self.threads;
-        options.hash = self.hash;
-        options.examples = self.examples;
-        options.etcd_prefix.clone_from(&self.etcd_prefix);
-        options.progress = Some(&note);
-        options.cancel = Some(&cancel);
-
-        let mut interrupted = None;
-        let finished = py.detach(|| {
-            std::thread::scope(|scope| {
-                let (ended, end) = channel::<()>();
-                let options = &options;
-                let worker = scope.spawn(move || {
-                    let _ended = ended;
-                    work(options)
-                });
-                while end.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
-                    let told = Python::attach(|py| {
-                        py.check_signals()?;
-                        if let Some(progress) = &progress {
-                            let so_far =
-                                (done.load(Ordering::Relaxed), total.load(Ordering::Relaxed));
-                            progress.call1(py, so_far)?;
-                        }
-                        Ok(())
-                    });
-                    if let (Err(error), None) = (told, &interrupted) {
-                        cancel.store(true, Ordering::Relaxed);
-                        interrupted = Some(error);
-                    }
-                }
-                worker.join()
-            })
+        let (result, interrupted) = watched(py, progress, |watch| {
+            let mut options = Options::new(&NATIVE);
+            options.threads = self.threads;
+            options.hash = self.hash;
+            options.examples = self.examples;
+            options.etcd_prefix.clone_from(&self.etcd_prefix);
+            options.progress = Some(watch.progress);
+            options.cancel = Some(watch.cancel);
+            work(&options)
         });
-        if let Some(error) = interrupted {
-            return Err(error);
-        }
-        match finished {
-            Ok(result) => result.map_err(|error| raised(&error)),
-            Err(panic) => std::panic::resume_unwind(panic),
+        match interrupted {
+            Some(error) => Err(error),
+            None => result.map_err(|error| raised(&error)),
         }
     }
 }
 
-fn raised(error: &AuditError) -> PyErr {
+pub fn raised(error: &AuditError) -> PyErr {
     if error.code() == "cancelled" {
         return PyKeyboardInterrupt::new_err(());
     }

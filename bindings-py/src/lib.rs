@@ -10,7 +10,9 @@ mod input;
 mod inspect;
 mod kms;
 mod probe;
+mod recovery;
 mod verdict;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -28,6 +30,8 @@ mod _native {
     use crate::kms::{DekRequest, LocalKek};
     #[pymodule_export]
     use crate::probe::{KmsProbe, encrypt_answer_fault};
+    #[pymodule_export]
+    use crate::recovery::{Recovery, render};
     #[pymodule_export]
     use crate::verdict::{Problem, Verdict, validate};
 

@@ -131,10 +131,13 @@ pub struct Reason {
 /// Reasons told apart; a crafted file can carry another key name in each value.
 const MAX_REASONS: usize = 1000;
 
+/// Provider, key, code and the hint's code.
+type ReasonKey = (&'static str, Option<String>, String, Option<&'static str>);
+
 #[derive(Default)]
 pub(crate) struct Counter {
     pub summary: Summary,
-    reasons: BTreeMap<(&'static str, Option<String>, String), Reason>,
+    reasons: BTreeMap<ReasonKey, Reason>,
 }
 
 impl Counter {
@@ -157,7 +160,8 @@ impl Counter {
             return;
         }
         let code = entry.code.clone().unwrap_or_default();
-        let mut key = (entry.provider, entry.key.clone(), code.clone());
+        let hint = entry.hint.as_ref().map(|hint| hint.code);
+        let mut key = (entry.provider, entry.key.clone(), code.clone(), hint);
         if self.reasons.len() >= MAX_REASONS && !self.reasons.contains_key(&key) {
             key.1 = Some("(others)".to_owned());
         }

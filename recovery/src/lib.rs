@@ -25,13 +25,13 @@ use std::io;
 use std::path::PathBuf;
 
 pub use document::Format;
-pub use entry::{Entry, Outcome, Summary};
+pub use entry::{Entry, Outcome, Reason, Summary};
 pub use folder::Folder;
 pub use keys::parse_key;
 pub use names::file_name;
 pub use near_miss::Hint;
-pub use open::{Opener, Verdict};
-pub use run::{Sink, recover, survey, value};
+pub use open::{Opened, Opener, Refused, Verdict};
+pub use run::{Place, Sink, Survey, recover, survey, value};
 pub use selection::Selection;
 pub use walk::Options;
 

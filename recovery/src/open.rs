@@ -15,7 +15,7 @@ use crate::near_miss::{Hint, Trial, near_miss, truncated};
 
 /// Resources whose chain is kept; a crafted file can name one in each row.
 const MAX_CHAINS: usize = 1024;
-/// Values that are tried with all keys in one run, when none of them was ever opened so.
+/// Values that are tried with all keys for a hint only.
 const MAX_TRIALS: u32 = 200;
 
 /// What became of one value. The plaintext, if any, is in the scratch space.
@@ -197,7 +197,8 @@ impl<'c> Opener<'c> {
         mut refused: Refused,
         scratch: &mut Plaintext,
     ) -> Verdict {
-        if self.tried >= MAX_TRIALS {
+        let only_hints = !self.any_key && !self.trials.iter().any(|t| t.loose);
+        if only_hints && self.tried >= MAX_TRIALS {
             return Verdict::Refused(refused);
         }
         match near_miss(stored, etcd_key, name, &self.trials, self.backend, scratch) {

@@ -1,6 +1,6 @@
 """The compiled half of k8senc. Import from `k8senc`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Final, final
 
@@ -19,11 +19,13 @@ __all__ = [
     "LocalKek",
     "Opened",
     "Problem",
+    "Recovery",
     "Verdict",
     "__version__",
     "encrypt_answer_fault",
     "escape",
     "inspect",
+    "render",
     "validate",
 ]
 
@@ -197,6 +199,47 @@ class Audit:
     def set_state(self, provider: str, key_id: str, uses_seed: bool) -> None: ...
     def report(self, progress: Callable[[int, int], object] | None = None) -> tuple[str, int]: ...
 
+@final
+class Recovery:
+    """One snapshot, the keys that are left, and what is wanted of it."""
+
+    def __new__(
+        cls,
+        path: str | PathLike[str] | None,
+        config: Config | None = None,
+        keys: Sequence[tuple[str, bytes]] = ...,
+        *,
+        format: str = "yaml",
+        resource: str | None = None,
+        namespace: bytes | None = None,
+        name: bytes | None = None,
+        etcd_key: bytes | None = None,
+        revision: int | None = None,
+        etcd_prefix: bytes | None = None,
+        unverified: bool = False,
+        any_key: bool = False,
+    ) -> Recovery: ...
+    def survey(self, progress: Callable[[int, int], object] | None = None) -> tuple[list[DekNeed], int]: ...
+    def needs(self, stored: bytes, etcd_key: bytes) -> list[DekNeed]: ...
+    def supply(self, request: DekRequest, dek: bytes) -> None: ...
+    def refuse(self, request: DekRequest, reason: str) -> None: ...
+    def set_state(self, provider: str, key_id: str, uses_seed: bool) -> None: ...
+    def to_folder(self, folder: str | PathLike[str], progress: Callable[[int, int], object] | None = None) -> str: ...
+    def to_functions(
+        self,
+        document: Callable[[bytes, str], object],
+        entry: Callable[[str], object],
+        progress: Callable[[int, int], object] | None = None,
+    ) -> str: ...
+    def value(
+        self,
+        stored: bytes,
+        etcd_key: bytes,
+        document: Callable[[bytes, str], object],
+        entry: Callable[[str], object],
+    ) -> str: ...
+
+def render(plaintext: bytes, format: str = "yaml") -> tuple[str, int]: ...
 def inspect(stored: bytes) -> Inspection: ...
 def validate(
     text: str | bytes,

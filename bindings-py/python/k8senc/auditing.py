@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any
 
-from k8senc._native import Audit, Config, DekNeed
+from k8senc._native import Audit, Config, DekNeed, Recovery
 from k8senc.errors import RemoteError, UsageError
 from k8senc.kms import Kms
 
@@ -39,13 +39,13 @@ class Plan:
         return sorted((provider, key_id, calls) for (provider, key_id), calls in counted.items())
 
 
-def plan(run: Audit, kms: Mapping[str, Kms], progress: Progress | None = None) -> Plan:
+def plan(run: Audit | Recovery, kms: Mapping[str, Kms], progress: Progress | None = None) -> Plan:
     """What would have to be asked. No value is opened and nobody is called."""
     needs, beyond = run.survey(progress)
     return Plan(needs, beyond, kms)
 
 
-def answer(run: Audit, planned: Plan, kms: Mapping[str, Kms], progress: Progress | None = None) -> dict[str, str]:
+def answer(run: Audit | Recovery, planned: Plan, kms: Mapping[str, Kms], progress: Progress | None = None) -> dict[str, str]:
     """Makes the calls of a plan, paced. Returns the last error of each provider that refused.
 
     A `RemoteError` ends it: who cannot be reached is not asked a thousand times.

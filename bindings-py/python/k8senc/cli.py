@@ -18,6 +18,7 @@ from k8senc.errors import ConfigError, K8sEncError, RemoteError, UsageError
 # command is called, so that the list itself costs nothing.
 COMMANDS = {
     "audit": "What a snapshot holds: encrypted, stale, unreadable, plaintext.",
+    "decrypt": "Objects out of a snapshot, as YAML, JSON or raw bytes.",
     "inspect": "What one stored value says of itself, without keys.",
     "validate": "Whether kube-apiserver starts with a configuration.",
     "kms": "Play kube-apiserver against a KMS plugin.",
@@ -84,6 +85,7 @@ def main() -> None:
     Examples:
       k8senc audit snapshot.db
       k8senc audit snapshot.db --config encryption-config.yaml
+      k8senc decrypt snapshot.db secrets/db -n shop --config encryption-config.yaml
       etcdctl get /registry/secrets/default/a -w json | k8senc inspect
       k8senc validate encryption-config.yaml
     """

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from k8senc._native import escape
 from k8senc.command import CLEAN, EXIT_CODES, UNDECIDED, UNREADABLE, about, kms_of, note, progress, read_config
-
-if TYPE_CHECKING:
-    from k8senc._native import Audit
-    from k8senc.auditing import Plan
-    from k8senc.kms import Kms
 
 
 @click.command(epilog=EXIT_CODES)
@@ -55,7 +48,7 @@ def audit(
       k8senc audit snapshot.db --config encryption-config.yaml --kms cloud-kms=unix:///run/kms.sock
       k8senc audit snapshot.db --format json | jq .totals
     """
-    from k8senc import auditing
+    from k8senc import auditing, kms_calls
     from k8senc._native import Audit
 
     config = read_config(config_file) if config_file else None
@@ -69,14 +62,7 @@ def audit(
         if config is not None and config.kms_providers:
             with progress("looking for encrypted DEKs") as told:
                 planned = auditing.plan(run, kms, told)
-            _tell(planned)
-            if capped := len(planned.asked) > max_kms_calls:
-                note(
-                    f"the snapshot asks for {len(planned.asked):,} KMS calls, more than the {max_kms_calls:,} of --max-kms-calls: "
-                    "none was made, and what needs them stays undecided"
-                )
-            else:
-                _ask(run, planned, kms, yes)
+            capped = not kms_calls.make(run, planned, kms, max_kms_calls, yes)
         with progress("reading") as told:
             text, code = run.report(told)
     report = json.loads(text)
@@ -98,30 +84,3 @@ def _damage(snapshot: dict[str, Any]) -> str:
     if snapshot["damagedRows"]:
         return f"{snapshot['damagedRows']:,} of its rows cannot be parsed"
     return "the SHA-256 at its end is not that of its content"
-
-
-def _ask(run: Audit, planned: Plan, kms: Mapping[str, Kms], yes: bool) -> None:
-    from k8senc import auditing
-
-    remote = any(getattr(kms[need.request.provider], "remote", True) for need in planned.asked)
-    if remote and not yes and sys.stdin.isatty():
-        click.confirm("Make these calls?", abort=True, err=True)
-    with progress("asking the KMS") as told:
-        refused = auditing.answer(run, planned, kms, told)
-    for name, reason in refused.items():
-        note(f"KMS provider {escape(name)} refused: {escape(reason)}")
-
-
-def _tell(planned: Plan) -> None:
-    """Provider, key_id and number of calls, before any is made."""
-    for provider, key_id, calls in planned.lines():
-        key = f", key_id {escape(key_id)}" if key_id else ""
-        click.echo(f"KMS {escape(provider)}{key}: {_calls(calls)}", err=True)
-    for provider, calls in sorted(planned.unanswered.items()):
-        click.echo(f"KMS {escape(provider)}: {_calls(calls)} not made, no --kms {escape(provider)}=... was given", err=True)
-    if planned.beyond:
-        click.echo(f"KMS: {_calls(planned.beyond)} more than can be listed; what needs them stays undecided", err=True)
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call{'' if count == 1 else 's'}"

@@ -1,0 +1,301 @@
+"""`k8senc decrypt`: objects out of a snapshot, with the keys that are left."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from k8senc._native import escape
+from k8senc.command import CLEAN, FINDINGS, INTERRUPTED, UNDECIDED, UNREADABLE, USAGE, Failure, about, kms_of, note, progress, read_config, read_file
+
+if TYPE_CHECKING:
+    from k8senc._native import Recovery
+    from k8senc.kms import Kms
+
+EXIT_CODES = """\b
+Exit codes:
+  0  everything that was asked for was written
+  1  something did not open, or is not in the snapshot
+  2  the command or the configuration is wrong
+  3  the snapshot cannot be read or is damaged
+  4  something waits for a KMS that was not asked, or did not answer
+  5  a KMS could not be reached
+  130  interrupted; what was written is whole"""
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("snapshot", required=False, type=click.Path(path_type=Path))
+@click.argument("what", required=False, metavar="[RESOURCE[/NAME]]")
+@click.option("-n", "--namespace", metavar="NAMESPACE", help="Only objects of this namespace.")
+@click.option("--all", "everything", is_flag=True, help="Every object of the snapshot.")
+@click.option("-c", "--config", "config_file", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="EncryptionConfiguration; - is stdin.")
+@click.option("--kms", "kms_specs", multiple=True, metavar="NAME=WHERE", help="Who answers for the KMS provider NAME: a file with local KEKs, or the plugin's socket as unix:///path. Repeatable.")
+@click.option("--key", "key_sources", multiple=True, metavar="SOURCE", help="A key without its configuration: file:PATH, fd:N, env:NAME or prompt. Tried under any name, also as a DEK or seed. Repeatable.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write a file for each object into this new folder (0700, files 0600).")
+@click.option("--stdout", "to_stdout", is_flag=True, help="Write more than one object to stdout.")
+@click.option("--format", "form", type=click.Choice(["yaml", "json", "raw"]), default="yaml", show_default=True, help="As kubectl prints it, or the plaintext byte for byte.")
+@click.option("--revision", type=click.IntRange(min=1), metavar="N", help="The state at an older revision, such as before a delete; it must not be compacted.")
+@click.option("--etcd-key", metavar="KEY", help="The whole etcd key instead of resource and name.")
+@click.option("--value", "value_file", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="One stored value instead of a snapshot: raw, hex, base64 or what etcdctl printed; - is stdin. With --etcd-key.")
+@click.option("--any-key", is_flag=True, help="Also take what only opens with a key under another name, or with another near miss.")
+@click.option("--unverified", is_flag=True, help="Also take aescbc values that open to no object: noise, most likely.")
+@click.option("--etcd-prefix", metavar="PREFIX", help="kube-apiserver's --etcd-prefix, where it is not one of the usual.")
+@click.option("--max-kms-calls", type=click.IntRange(min=0), default=1_000, show_default=True, metavar="N", help="Call no KMS when the selection asks for more than N calls.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before calling a KMS.")
+@click.pass_context
+def decrypt(
+    context: click.Context,
+    snapshot: Path | None,
+    what: str | None,
+    namespace: str | None,
+    everything: bool,
+    config_file: Path | None,
+    kms_specs: tuple[str, ...],
+    key_sources: tuple[str, ...],
+    output: Path | None,
+    to_stdout: bool,
+    form: str,
+    revision: int | None,
+    etcd_key: str | None,
+    value_file: Path | None,
+    any_key: bool,
+    unverified: bool,
+    etcd_prefix: str | None,
+    max_kms_calls: int,
+    yes: bool,
+) -> None:
+    """Objects out of an etcd snapshot, decrypted, as Kubernetes YAML or JSON or as raw bytes.
+
+    One object goes to stdout; more go to a new folder, one file each, or to stdout with --stdout. Values that do not open
+    are listed with the reason and, where a key was found by trying, with what would open them. Keys never stand on the
+    command line.
+
+    \b
+    Examples:
+      k8senc decrypt snapshot.db secrets/db -n shop -c encryption-config.yaml
+      k8senc decrypt snapshot.db secrets -n shop -c encryption-config.yaml -o recovered
+      k8senc decrypt snapshot.db --all -c encryption-config.yaml --kms cloud=unix:///run/kms.sock -o recovered
+      k8senc decrypt snapshot.db secrets/db -n shop --key file:old-key.b64
+      etcdctl get /registry/secrets/shop/db -w json | k8senc decrypt --value - -c encryption-config.yaml
+    """
+    from k8senc._native import Recovery
+
+    _check(snapshot, what, namespace, everything, etcd_key, value_file, output, config_file)
+    config = None
+    if config_file is not None:
+        config = read_config(Path("/dev/stdin") if str(config_file) == "-" else config_file)
+    kms = kms_of(kms_specs, config)
+    keys = [_key(source) for source in key_sources]
+    resource, _, name = (what or "").partition("/")
+    source = value_file or snapshot
+    assert source is not None
+    with about(source):
+        run = Recovery(
+            None if value_file else snapshot,
+            config,
+            keys,
+            format=form,
+            resource=resource or None,
+            namespace=_bytes(namespace),
+            name=_bytes(name or None),
+            etcd_key=_bytes(etcd_key),
+            revision=revision,
+            etcd_prefix=_bytes(etcd_prefix),
+            unverified=unverified,
+            any_key=any_key,
+        )
+    del keys
+    if value_file is not None:
+        summary = _value(run, value_file, etcd_key, kms, form, to_stdout, max_kms_calls, yes)
+    else:
+        with about(source):
+            _calls(run, kms, max_kms_calls, yes)
+            if output is not None:
+                with progress("recovering") as told:
+                    summary = json.loads(run.to_folder(output, told))
+                _tell_folder(summary, output)
+            else:
+                summary = _to_stdout(run, form, to_stdout)
+    _tell_reasons(summary)
+    context.exit(_exit_code(summary, source))
+
+
+def _check(
+    snapshot: Path | None,
+    what: str | None,
+    namespace: str | None,
+    everything: bool,
+    etcd_key: str | None,
+    value_file: Path | None,
+    output: Path | None,
+    config_file: Path | None,
+) -> None:
+    if value_file is not None:
+        if snapshot is not None or output is not None:
+            raise Failure(USAGE, "--value is one stored value: it takes neither a snapshot nor --output")
+        if str(value_file) == "-" and config_file is not None and str(config_file) == "-":
+            raise Failure(USAGE, "stdin is either the value or the configuration")
+        return
+    if snapshot is None:
+        raise Failure(USAGE, "a snapshot is needed, or one stored value with --value")
+    if not (what or namespace or everything or etcd_key):
+        raise Failure(USAGE, "say what is wanted: RESOURCE/NAME with -n NAMESPACE, a RESOURCE, -n NAMESPACE, --etcd-key KEY, or --all")
+    if everything and (what or namespace or etcd_key):
+        raise Failure(USAGE, "--all is every object: give it alone, or leave it out")
+    if etcd_key and (what or namespace):
+        raise Failure(USAGE, "--etcd-key names one value: give it without resource, name and namespace")
+    if output is not None and output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise Failure(USAGE, f"{escape(str(output))} exists: plaintext is never written over or among other files; give the name of a new folder")
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else os.fsencode(text)
+
+
+def _key(source: str) -> tuple[str, bytes]:
+    """A label without the secret, and what the source holds."""
+    kind, colon, rest = source.partition(":")
+    try:
+        if kind == "file" and rest:
+            return f"the key in {rest}", read_file(Path(rest), "the key file")
+        if kind == "fd" and rest.isdecimal():
+            with os.fdopen(int(rest), "rb", closefd=False) as stream:
+                return f"the key of file descriptor {rest}", stream.read(4096)
+        if kind == "env" and rest:
+            if rest not in os.environ:
+                raise Failure(USAGE, f"--key env:{rest}: there is no such environment variable")
+            return f"the key in ${rest}", os.environb[os.fsencode(rest)]
+        if kind == "prompt" and not colon:
+            entered: str = click.prompt("Key (base64 or hex)", hide_input=True, err=True)
+            return "the key that was typed in", entered.encode()
+    except OSError as error:
+        raise Failure(USAGE, f"--key {kind}:{rest} cannot be read: {error.strerror}") from None
+    # What was given is not repeated: it may be a key.
+    raise Failure(USAGE, "--key takes file:PATH, fd:N, env:NAME or prompt; a key itself on the command line would be seen by every process of the machine")
+
+
+def _calls(run: Recovery, kms: dict[str, Kms], most: int, yes: bool) -> None:
+    from k8senc import auditing, kms_calls
+
+    with progress("looking for encrypted DEKs") as told:
+        planned = auditing.plan(run, kms, told)
+    kms_calls.make(run, planned, kms, most, yes)
+
+
+class _Stdout:
+    """Documents on their way to stdout. The first waits until it is known whether it is the only one."""
+
+    def __init__(self, form: str, many: bool) -> None:
+        self.form, self.many = form, many
+        self.waiting: bytes | None = None
+        self.count = 0
+
+    def document(self, content: bytes, extension: str) -> None:
+        self.count += 1
+        if self.count > 1 and not self.many:
+            raise Failure(USAGE, "more than one object is selected: give --output DIR for a file each, or --stdout for all of them in a row")
+        if self.form != "raw" and extension != self.form:
+            raise Failure(FINDINGS, f"an object has no {self.form.upper()} form, as its type is not built into Kubernetes: --format raw writes its bytes, --output DIR both kinds")
+        if self.form == "raw" and self.many and self.count > 1:
+            raise Failure(USAGE, "raw objects in a row cannot be told apart: give --output DIR")
+        if self.form == "raw" and sys.stdout.isatty():
+            raise Failure(USAGE, "raw bytes are not written to a terminal: redirect stdout, or give --output DIR")
+        if self.many:
+            self.write(content)
+        else:
+            self.waiting = content
+
+    def write(self, content: bytes) -> None:
+        if self.count > 1 and self.form == "yaml":
+            content = b"---\n" + content
+        sys.stdout.buffer.write(content)
+
+    def end(self) -> None:
+        if self.waiting is not None:
+            self.write(self.waiting)
+        sys.stdout.buffer.flush()
+
+
+def _entry(text: str) -> None:
+    entry = json.loads(text)
+    if entry["moved"]:
+        note(f"{entry['etcdKey']} holds an object of another name than its etcd key: it was copied or moved there")
+    if entry["unknownFields"]:
+        note(f"{entry['etcdKey']}: {entry['unknownFields']} fields of a newer Kubernetes are left out; --format raw keeps them")
+    if entry["hint"] and entry["outcome"] == "written":
+        note(f"{entry['etcdKey']}: {entry['hint']['text']}")
+
+
+def _to_stdout(run: Recovery, form: str, many: bool) -> dict[str, Any]:
+    out = _Stdout(form, many)
+    # A bar would run through the documents.
+    summary: dict[str, Any] = json.loads(run.to_functions(out.document, _entry))
+    out.end()
+    return summary
+
+
+def _value(run: Recovery, file: Path, etcd_key: str | None, kms: dict[str, Kms], form: str, many: bool, most: int, yes: bool) -> dict[str, Any]:
+    from k8senc import auditing, kms_calls, stored_input
+
+    data = sys.stdin.buffer.read() if str(file) == "-" else read_file(file, "the value")
+    found = stored_input.read_values(data, "auto")
+    if len(found) != 1:
+        raise Failure(USAGE, f"{escape(str(file))} holds {len(found)} values, one is needed")
+    key = _bytes(etcd_key) or found[0].etcd_key
+    if key is None:
+        raise Failure(USAGE, "the etcd key is needed, as values are bound to it: --etcd-key /registry/secrets/NAMESPACE/NAME")
+    kms_calls.make(run, auditing.Plan(run.needs(found[0].stored, key), 0, kms), kms, most, yes)
+    out = _Stdout(form, many)
+    summary: dict[str, Any] = json.loads(run.value(found[0].stored, key, out.document, _entry))
+    out.end()
+    return summary
+
+
+def _tell_folder(summary: dict[str, Any], output: Path) -> None:
+    written = summary["written"] + summary["raw"]
+    line = f"{written:,} of {summary['selected']:,} objects are in {escape(str(output))}, readable by you alone; index.jsonl there lists all"
+    if summary["raw"]:
+        line += f"; {summary['raw']:,} of them raw, as their types are not built into Kubernetes"
+    click.echo(line)
+    for count, text in [
+        (summary["moved"], "hold an object of another name than their etcd key"),
+        (summary["byTrial"], "opened with a key that the configuration does not name for them"),
+        (summary["unverified"], "are unverified: noise, most likely"),
+        (summary["withUnknownFields"], "have fields of a newer Kubernetes that are left out; --format raw keeps them"),
+        (summary["notWritten"], "opened but could not be written"),
+    ]:
+        if count:
+            note(f"{count:,} {text}")
+
+
+def _tell_reasons(summary: dict[str, Any]) -> None:
+    for reason in summary["reasons"]:
+        key = f" {reason['key']}" if reason["key"] else ""
+        why = "the KMS was not asked, or did not answer" if reason["code"] == "dek-missing" else reason["code"]
+        more = "" if reason["count"] == 1 else f" and {reason['count'] - 1:,} more"
+        note(f"not opened: {reason['example']}{more} ({reason['provider']}{key}): {why}")
+        if reason["hint"]:
+            note(f"  {reason['hint']['text']}")
+
+
+def _exit_code(summary: dict[str, Any], source: Path) -> int:
+    if summary["cancelled"]:
+        note("interrupted; every file that was written is whole, and index.jsonl lists them")
+        return INTERRUPTED
+    if summary["stopped"]:
+        note(f"{escape(str(source))} is damaged: {summary['stopped']}; what lies behind was not reached")
+        return UNREADABLE
+    if summary["damagedRows"]:
+        note(f"{escape(str(source))} is damaged: {summary['damagedRows']:,} rows cannot be parsed, and what they held is missing here")
+        return UNREADABLE
+    if not summary["selected"]:
+        note("nothing in the snapshot is named so; k8senc audit lists its resources, and --revision N reaches back before a delete")
+        return FINDINGS
+    if summary["refused"] or summary["notWritten"]:
+        return FINDINGS
+    return UNDECIDED if summary["undecided"] else CLEAN
