@@ -113,10 +113,9 @@ pub fn audit(
             (rows, sha256)
         })
     };
-    rows?;
+    let claims = rows?;
     let sha256 = sha256?;
     pace.finish();
-    let claims = store.leaves().finish()?;
     let warnings: Vec<_> = store
         .warnings()
         .iter()

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use etcd_store::{Batch, Error, KeyValue, Leaves, PageSource, Row, Store};
+use etcd_store::{Batch, Claims, Error, KeyValue, Leaves, PageSource, Row, Store};
 
 use crate::AuditError;
 use crate::options::Pace;
@@ -28,13 +28,14 @@ const RUNS: usize = 256;
 /// Runs touched before they are read.
 const GROUP: usize = 32;
 
+/// Answers which pages the rows take up.
 pub(crate) fn scan<S, W>(
     store: &Store<S>,
     threads: usize,
     pace: &Pace<'_>,
     new_worker: impl Fn() -> W + Sync,
     mut merge: impl FnMut(W::Part) -> Result<(), AuditError>,
-) -> Result<(), AuditError>
+) -> Result<Claims, AuditError>
 where
     S: PageSource + Sync,
     W: Worker,
@@ -50,7 +51,7 @@ where
             merge(part)?;
             end?;
         }
-        return Ok(());
+        return feed.claims();
     }
     std::thread::scope(|scope| {
         let (send, receive) = sync_channel(4 * threads);
@@ -77,7 +78,8 @@ where
             pace.fail();
         }
         merged
-    })
+    })?;
+    feed.claims()
 }
 
 type Numbered<P> = (u64, P, Result<(), AuditError>);
@@ -107,6 +109,12 @@ struct Queue<'s, S> {
 struct Feed<'s, S>(Mutex<Queue<'s, S>>);
 
 impl<S: PageSource> Feed<'_, S> {
+    /// After the last batch.
+    fn claims(self) -> Result<Claims, AuditError> {
+        let queue = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(queue.leaves.finish()?)
+    }
+
     /// Takes the next batch and judges it. A fault comes with the rows before it.
     fn take<W: Worker>(
         &self,

@@ -408,7 +408,7 @@ export interface OpenedKeyset {
 }
 
 export class K8senc {
-  private constructor();
+  protected constructor();
   readonly version: string;
   readonly errorCodes: readonly string[];
   readonly poisoned: boolean;

@@ -1,0 +1,3 @@
+import { load, serveAudits } from "../js/snapshot.js";
+
+serveAudits(load);
