@@ -14,14 +14,28 @@ GO = {**os.environ, "GOTOOLCHAIN": "local"}
 
 
 @contextlib.contextmanager
+def ours() -> Iterator[str]:
+    """Builds our program and gives its path."""
+    subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "-p", "k8senc-bench"], cwd=ROOT, check=True)
+    yield str(pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/k8senc-bench")
+
+
+@contextlib.contextmanager
 def programs() -> Iterator[tuple[str, str]]:
     """Builds both and gives their paths: the one in Go, ours."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "-p", "k8senc-bench"], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory() as folder, ours() as program:
         go = pathlib.Path(folder) / "go-bench"
         subprocess.run(["go", "build", "-o", go, "."], cwd=ROOT / "bench/go", env=GO, check=True)
-        target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-        yield str(go), str(target / "release/k8senc-bench")
+        yield str(go), program
+
+
+def version(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=GO).stdout.strip()
+
+
+def versions() -> str:
+    """Of Rust and Go."""
+    return f"{' '.join(version('rustc', '--version').split()[:2])}, {version('go', 'env', 'GOVERSION')}"
 
 
 def describe() -> str:
@@ -32,12 +46,7 @@ def describe() -> str:
             if line.startswith("model name"):
                 cpu = line.split(":", 1)[1].strip()
                 break
-
-    def version(*command: str) -> str:
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=GO).stdout.strip()
-
-    go, rust = version("go", "env", "GOVERSION"), " ".join(version("rustc", "--version").split()[:2])
-    return f"{cpu}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {go}, {rust}, {time.strftime('%Y-%m-%d')}"
+    return f"{cpu}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {versions()}, {time.strftime('%Y-%m-%d')}"
 
 
 def progress(text: str) -> None:

@@ -299,43 +299,40 @@ fn value(
         name: "key1".into(),
         secret: SecretBytes::from_slice(key),
     }];
+    let provider = || "vault".into();
     let spec = match name {
+        "identity" => ProviderSpec::Identity,
         "aescbc" => ProviderSpec::AesCbc(keys),
         "aesgcm" => ProviderSpec::AesGcm(keys),
         "secretbox" => ProviderSpec::Secretbox(keys),
-        "kmsv2" => ProviderSpec::KmsV2 {
-            name: "vault".into(),
-        },
+        "kmsv1" => ProviderSpec::KmsV1 { name: provider() },
+        "kmsv2" | "kmsv2-key" => ProviderSpec::KmsV2 { name: provider() },
         other => return Err(format!("no provider {other:?}").into()),
     };
     let chain = Chain::new(vec![spec], backend)?;
-    let seed = SecretBytes::from_slice(key);
-    let answer = EncryptAnswer {
-        ciphertext: pattern(96, 11),
-        key_id: "key-1".into(),
-        ..EncryptAnswer::default()
-    };
-    let mut source = WriteSource::seed(backend, &seed, answer)?;
-    let mut random = [0; 44];
+    let mut source = source(backend, name, key)?;
+    let mut random = chunk::<44>(5);
     let mut deks = DekTable::with_backend(backend);
-    let stored = chain.seal(
-        &plain,
-        ETCD_KEY,
-        &chunk::<44>(5),
-        WriteKey::KmsV2(&mut source),
-    )?;
+    let stored = chain.seal(&plain, ETCD_KEY, &random, write_key(name, &mut source))?;
+    // What KMS v1 writes with is drawn with the value.
+    let dek = if name == "kmsv1" {
+        random.first_chunk().ok_or("no DEK")?
+    } else {
+        key
+    };
     for request in chain.needs([stored.as_slice()], &deks) {
-        deks.supply(&request, SecretBytes::from_slice(key));
+        deks.supply(&request, SecretBytes::from_slice(dek));
     }
     match chain.open(&stored, ETCD_KEY, &deks)? {
         Answer::Opened(opened) if opened.plaintext.reveal() == plain => {}
         answer => return Err(format!("{name} answered {answer:?}").into()),
     }
+    let name = name.to_owned();
     Ok(Box::new(move |_, _| {
         if seal {
             getrandom::fill(&mut random)?;
-            let made = chain.seal(&plain, ETCD_KEY, &random, WriteKey::KmsV2(&mut source))?;
-            std::hint::black_box(made);
+            let key = write_key(&name, &mut source);
+            std::hint::black_box(chain.seal(&plain, ETCD_KEY, &random, key)?);
             return Ok(Made::Elsewhere);
         }
         match chain.open(&stored, ETCD_KEY, &deks)? {
@@ -344,4 +341,28 @@ fn value(
         };
         Ok(Made::Elsewhere)
     }))
+}
+
+fn source(backend: &dyn Backend, name: &str, key: &[u8]) -> Outcome<WriteSource> {
+    let secret = SecretBytes::from_slice(key);
+    let answer = EncryptAnswer {
+        ciphertext: pattern(96, 11),
+        key_id: "key-1".into(),
+        ..EncryptAnswer::default()
+    };
+    Ok(if name == "kmsv2-key" {
+        WriteSource::key(backend, &secret, kmsv2::COUNTER_START, answer)?
+    } else {
+        WriteSource::seed(backend, &secret, answer)?
+    })
+}
+
+fn write_key<'a>(name: &str, source: &'a mut WriteSource) -> WriteKey<'a> {
+    match name {
+        "kmsv1" => WriteKey::KmsV1 {
+            encrypted_dek: b"sixty-four bytes, which is about what the plugins answer for one",
+        },
+        "kmsv2" | "kmsv2-key" => WriteKey::KmsV2(source),
+        _ => WriteKey::None,
+    }
 }

@@ -1,9 +1,14 @@
-//! Times passes over one file: `k8senc-bench classify|decrypt|audit|sha256|memory mapped|read FILE CONFIG THREADS ROUNDS`.
+//! What `scripts/bench` runs of ours.
 //!
-//! Prints milliseconds and rows of each round; the first one is on a fresh process, the others are warm. `memory` prints the
-//! most anonymous memory, in KiB, seen during a whole audit, and the live keys.
+//! `k8senc-bench crypto` answers lines, `config SECONDS` times files of many shapes, `instructions [NAME]` does a fixed piece of work.
+//!
+//! `k8senc-bench classify|decrypt|audit|sha256|memory mapped|read FILE CONFIG THREADS ROUNDS` times passes over one file. It prints
+//! milliseconds and rows of each round; the first one is on a fresh process, the others are warm. `memory` prints the most
+//! anonymous memory, in KiB, seen during a whole audit, and the live keys.
 
 mod crypto;
+mod files;
+mod instructions;
 
 use std::error::Error;
 use std::path::Path;
@@ -21,8 +26,12 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.first().is_some_and(|mode| mode == "crypto") {
-        return crypto::worker();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["crypto"] => return crypto::worker(),
+        ["config", seconds] => return files::times(seconds.parse()?),
+        ["instructions"] => return instructions::names(),
+        ["instructions", name] => return instructions::run(name),
+        _ => {}
     }
     let [mode, access, file, config, threads, rounds] = args.as_slice() else {
         return Err(

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// A key, DEK, seed or KEK of any length.
 pub struct SecretBytes(Zeroizing<Box<[u8]>>);
@@ -49,7 +49,7 @@ impl fmt::Debug for SecretBytes {
 
 /// What a stored value held. Also serves as scratch space that is filled again and again.
 #[derive(Default)]
-pub struct Plaintext(Zeroizing<Vec<u8>>);
+pub struct Plaintext(Vec<u8>);
 
 impl Plaintext {
     /// Empty.
@@ -81,8 +81,8 @@ impl Plaintext {
     /// before it is given back.
     pub(crate) fn sized(&mut self, len: usize) -> &mut [u8] {
         if self.0.capacity() < len {
-            self.0.zeroize();
-            self.0 = Zeroizing::new(Vec::with_capacity(len));
+            self.wipe();
+            self.0 = Vec::with_capacity(len);
         }
         self.0.resize(len, 0);
         &mut self.0
@@ -99,10 +99,21 @@ impl Plaintext {
         self.0.truncate(len);
     }
 
+    /// As `Vec::zeroize`, which goes byte by byte and takes longer than decrypting did.
     pub(crate) fn wipe(&mut self) {
-        self.0.zeroize();
+        self.0.spare_capacity_mut().zeroize();
+        self.0.as_mut_slice().zeroize();
+        self.0.clear();
     }
 }
+
+impl Drop for Plaintext {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+impl ZeroizeOnDrop for Plaintext {}
 
 impl fmt::Debug for Plaintext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-mod lockstep;
+mod aes_cbc;
 mod portable;
 
 pub use portable::{PORTABLE, RustCrypto};

@@ -2,12 +2,12 @@
 
 use alloc::boxed::Box;
 
+use aes::cipher::{
+    BlockCipherDecrypt, BlockCipherEncrypt, BlockSizeUser, InOutBuf, KeyInit as BlockKeyInit,
+    consts::U16,
+};
 use aes::{Aes128, Aes192, Aes256};
 use aes_gcm::{AesGcm, aead::AeadInOut, aes::cipher::consts::U12};
-use cbc::cipher::{
-    BlockModeDecrypt as _, BlockModeEncrypt as _, InOutBuf, InnerIvInit as _,
-    KeyInit as BlockKeyInit,
-};
 use hmac::{Hmac, Mac as _};
 use poly1305::Poly1305;
 use salsa20::{
@@ -18,7 +18,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Backend, Cbc, CbcMessage, Expander, Gcm, Refused, Secretbox, lockstep};
+use super::{Backend, Cbc, CbcMessage, Expander, Gcm, Refused, Secretbox, aes_cbc};
 use crate::secret::scrubbed;
 
 /// The portable backend.
@@ -95,7 +95,7 @@ struct GcmOf<C>(C);
 
 impl<C> Gcm for GcmOf<C>
 where
-    C: AeadInOut<NonceSize = U12, TagSize = aes_gcm::aes::cipher::consts::U16> + Send + Sync,
+    C: AeadInOut<NonceSize = U12, TagSize = U16> + Send + Sync,
 {
     fn open(
         &self,
@@ -130,26 +130,18 @@ struct CbcOf<C>(C);
 
 impl<C> Cbc for CbcOf<C>
 where
-    C: cbc::cipher::BlockCipherEncrypt
-        + cbc::cipher::BlockCipherDecrypt
-        + cbc::cipher::BlockSizeUser<BlockSize = aes_gcm::aes::cipher::consts::U16>
-        + Send
-        + Sync,
+    C: BlockCipherEncrypt + BlockCipherDecrypt + BlockSizeUser<BlockSize = U16> + Send + Sync,
 {
     fn decrypt(&self, iv: &[u8; 16], ciphertext: &[u8], plain: &mut [u8]) {
-        if let Ok(buf) = InOutBuf::new(ciphertext, plain) {
-            let (blocks, _) = buf.into_chunks();
-            cbc::Decryptor::inner_iv_init(&self.0, iv.into()).decrypt_blocks_inout(blocks);
-        }
+        aes_cbc::decrypt(&self.0, iv, ciphertext, plain);
     }
 
     fn encrypt(&self, iv: &[u8; 16], buf: &mut [u8]) {
-        let (blocks, _) = cbc::cipher::array::Array::slice_as_chunks_mut(buf);
-        cbc::Encryptor::inner_iv_init(&self.0, iv.into()).encrypt_blocks(blocks);
+        aes_cbc::encrypt_one(&self.0, iv, buf);
     }
 
     fn encrypt_batch(&self, messages: &mut [CbcMessage<'_>]) {
-        lockstep::encrypt(&self.0, messages);
+        aes_cbc::encrypt(&self.0, messages);
     }
 }
 
