@@ -16,10 +16,12 @@ mod hash;
 mod kind;
 mod lint;
 mod load;
+mod manifest;
 mod model;
 pub mod plan;
 mod provider_json;
 mod resource;
+mod snippet;
 mod span;
 mod suggest;
 mod transition;
@@ -40,7 +42,9 @@ pub use lint::{
     rules,
 };
 pub use load::validate;
+pub use manifest::{Embedded, Form, Manifest, Reference, lint_manifest};
 pub use resource::GroupResource;
+pub use snippet::Snippet;
 pub use span::{Lines, Position, Span};
 pub use transition::{
     Count, Counterexample, Event, Facts, Hazard, Inventory, Replacement, RewriteBy, Rollout,

@@ -15,10 +15,12 @@ mod suppress;
 use core::fmt;
 
 use crate::load::load;
+use crate::manifest::rules as manifest;
 use crate::span::Span;
 use crate::verdict::Options;
 use context::Context;
 
+pub(crate) use context::socket_of;
 pub use fix::{Edit, Fix, Safety};
 pub(crate) use fix::{block_element_lines, line_start};
 pub(crate) use keys::weakness;
@@ -55,6 +57,8 @@ pub struct Rule {
     pub name: &'static str,
     /// The usual severity; single findings may be milder.
     pub severity: Severity,
+    /// Whether some of its findings come with a change that cures them.
+    pub fixable: bool,
     /// What it finds.
     pub finds: &'static str,
     /// Why it matters.
@@ -174,6 +178,11 @@ impl Report {
         self.findings.extend(self.last.take());
         self.last.insert(finding)
     }
+
+    pub(crate) fn done(mut self) -> Vec<Finding> {
+        self.findings.extend(self.last);
+        self.findings
+    }
 }
 
 /// All rules, by code.
@@ -221,7 +230,34 @@ const RULES: &[&Rule] = &[
     &file::AMBIGUOUS_KEY,
     &refused::REFUSED,
     &suppress::NO_REASON,
+    &suppress::UNUSED,
+    &manifest::NO_FLAG,
+    &manifest::SEVERAL_FLAGS,
+    &manifest::OLD_FLAG,
+    &manifest::RELOAD_ALONE,
+    &manifest::FILE_NOT_MOUNTED,
+    &manifest::SOCKET_NOT_MOUNTED,
+    &manifest::FILE_MOUNT_RELOAD,
+    &manifest::CREATED_EMPTY,
+    &manifest::READ_ONLY_SPELLING,
+    &manifest::MOUNT_WRITABLE,
+    &manifest::PLUGIN_NOT_STATIC,
+    &manifest::IMAGE_FLOATS,
+    &manifest::TWO_OWNERS,
+    &manifest::ARGS_FORM,
+    &manifest::KEYS_IN_OBJECT,
 ];
+
+/// Of the rule on the form from before 1.13.
+pub(crate) const LEGACY_KIND_CODE: &str = "K8E033";
+
+/// Whether a configuration holds a key that could be used.
+pub(crate) fn is_local_key_file(text: &[u8]) -> bool {
+    let options = LintOptions::default();
+    let loaded = load(text, &options.server);
+    let context = Context::new(text, &loaded, &options);
+    context.keys.iter().any(|k| k.bytes.is_some())
+}
 
 /// All rules, by code.
 #[must_use]
@@ -238,24 +274,39 @@ pub fn explain(code: &str) -> Option<&'static Rule> {
         .find(|r| r.code.eq_ignore_ascii_case(code))
 }
 
+/// The check of a rule whose findings are made where its facts are.
+pub(crate) const fn elsewhere(_: &Context<'_>, _: &mut Report) {}
+
 /// Judges a file by every rule: the worst findings first, then in file order.
 #[must_use]
 pub fn lint(text: &[u8], options: &LintOptions) -> Vec<Finding> {
+    let mut findings = find(text, options);
+    finish(&String::from_utf8_lossy(text), &mut findings);
+    findings
+}
+
+/// What the rules find, before anything is silenced.
+pub(crate) fn find(text: &[u8], options: &LintOptions) -> Vec<Finding> {
     let loaded = load(text, &options.server);
     let context = Context::new(text, &loaded, options);
     let mut report = Report::default();
     for rule in RULES {
         (rule.check)(&context, &mut report);
     }
-    let mut findings = report.findings;
-    findings.extend(report.last);
-    suppress::apply(&context.text, &mut findings);
+    let mut findings = report.done();
     fix::keep_sound(
         &mut findings,
         (text, &context.text),
         options,
         &context.verdict,
     );
-    findings.sort_by_key(|f| (core::cmp::Reverse(f.severity), f.span, f.code));
     findings
+}
+
+/// Silences what the text silences, and sorts.
+pub(crate) fn finish(text: &str, findings: &mut Vec<Finding>) {
+    let mut report = Report::default();
+    suppress::apply(text, findings, &mut report);
+    findings.extend(report.done());
+    findings.sort_by_key(|f| (core::cmp::Reverse(f.severity), f.span, f.code));
 }

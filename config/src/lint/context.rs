@@ -209,20 +209,24 @@ fn key_fact<'m>((entry, provider): (usize, usize), kind: Local, key: &'m Key) ->
 }
 
 fn kms_fact(kms: &Kms) -> KmsFact<'_> {
-    let url = parse_url(&kms.endpoint.text)
-        .ok()
-        .filter(|u| u.scheme == "unix");
-    let unix = url.is_some();
-    let path = url.map(|u| u.path).unwrap_or_default();
-    let socket = if path.starts_with(b"/@") {
-        path.get(1..).unwrap_or_default().to_vec()
-    } else {
-        path
-    };
+    let socket = socket_of(&kms.endpoint.text);
     KmsFact {
         kms,
         v1: kms.api_version.text.as_str() == "v1",
-        socket,
-        unix,
+        unix: socket.is_some(),
+        socket: socket.unwrap_or_default(),
     }
+}
+
+/// The path that an endpoint dials, or the name of an abstract socket with its `@`; none unless its scheme is `unix`.
+pub(crate) fn socket_of(endpoint: &str) -> Option<Vec<u8>> {
+    let path = parse_url(endpoint)
+        .ok()
+        .filter(|url| url.scheme == "unix")?
+        .path;
+    Some(if path.starts_with(b"/@") {
+        path.get(1..).unwrap_or_default().to_vec()
+    } else {
+        path
+    })
 }

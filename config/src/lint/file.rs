@@ -10,6 +10,7 @@ pub(crate) static MORE_DOCUMENTS: Rule = Rule {
     code: "K8E032",
     name: "more-documents",
     severity: Severity::Error,
+    fixable: false,
     finds: "a second YAML document in the file.",
     why: "Only the first is read, whatever the others hold.",
     fix: "Put all entries into one document and take out the --- between them.",
@@ -27,6 +28,7 @@ pub(crate) static LEGACY_KIND: Rule = Rule {
     code: "K8E033",
     name: "legacy-kind",
     severity: Severity::Info,
+    fixable: true,
     finds: "kind: EncryptionConfig with apiVersion: v1.",
     why: "It is the form of releases before 1.13. It is still read and means the same.",
     fix: "Write apiVersion: apiserver.config.k8s.io/v1 and kind: EncryptionConfiguration.",
@@ -88,7 +90,8 @@ pub(crate) static FILE_MODE: Rule = Rule {
     code: "K8E036",
     name: "file-mode",
     severity: Severity::Error,
-    finds: "a file that others than its owner can read or write, one that the API server's user does not own, or a directory others can write to.",
+    fixable: false,
+    finds: "a file that others than its owner can write, or can read although it holds keys; one that the API server's user does not own; a directory others can write to.",
     why: "The keys stand in it in the clear. Who can write it can make the API server write plain text.",
     fix: "chmod 600 the file, chown it to the API server's user, and keep its directory closed.",
     upstream: "Nothing: permissions are not looked at.",
@@ -96,7 +99,9 @@ pub(crate) static FILE_MODE: Rule = Rule {
     check: |c, report| {
         let facts = c.options.file;
         let whole = Span::new(0, 0);
-        if let Some(mode) = facts.mode.filter(|m| m & 0o077 != 0) {
+        // A file without keys is no secret, but nobody else may change it.
+        let open = if c.keys.is_empty() { 0o022 } else { 0o077 };
+        if let Some(mode) = facts.mode.filter(|m| m & open != 0) {
             report.add(
                 &FILE_MODE,
                 whole,
@@ -127,6 +132,7 @@ pub(crate) static FILE_SHARED: Rule = Rule {
     code: "K8E037",
     name: "file-shared",
     severity: Severity::Error,
+    fixable: false,
     finds: "a file with keys in version control, in a ConfigMap, or in a path that pods can read.",
     why: "Whoever can read that has the keys, for as long as the history is kept.",
     fix: "Take the keys out, rotate them, and bring the file to the control plane some other way.",
@@ -149,6 +155,7 @@ pub(crate) static RELEASE: Rule = Rule {
     code: "K8E038",
     name: "release",
     severity: Severity::Error,
+    fixable: false,
     finds: "something the chosen release does not have: wildcards before 1.27, custom resources before 1.26, KMS v2 before 1.29, a KMS before 1.10.",
     why: "Older releases ignore what they do not know, so the objects stay plain text, or refuse the file.",
     fix: "Upgrade first, or leave it out.",
@@ -219,6 +226,7 @@ pub(crate) static AMBIGUOUS_KEY: Rule = Rule {
     code: "K8E041",
     name: "ambiguous-key",
     severity: Severity::Error,
+    fixable: false,
     finds: "two mapping keys that are different in YAML and the same in JSON, such as 1 and '1', or true and 'true'.",
     why: "Which of the two wins changes from one start of the API server to the next.",
     fix: "Take one of them out.",

@@ -14,6 +14,7 @@ pub(crate) static REFUSED: Rule = Rule {
     code: "K8E050",
     name: "refused",
     severity: Severity::Error,
+    fixable: true,
     finds: "anything for which kube-apiserver of the chosen release refuses the file.",
     why: "The API server does not start with it. With automatic reload it keeps the old configuration, until it restarts.",
     fix: "See the message and kube-apiserver's own text.",

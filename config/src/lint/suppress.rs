@@ -1,9 +1,9 @@
-//! Silencing a finding in the file: `# k8senc: allow K8E007 rotated by cron`.
+//! Silencing a finding in the file: `# k8senc: allow K8E007 -- rotated by cron`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::{Finding, Report, Rule, Severity};
-use crate::lint::context::Context;
+use super::fix::{Fix, Safety, line_end, line_start};
+use super::{Finding, Report, Rule, Severity, elsewhere, explain};
 use crate::span::{Lines, Span};
 
 const WORD: &str = "k8senc: allow ";
@@ -32,10 +32,11 @@ fn allowed(text: &str) -> Vec<Allowed<'_>> {
         });
         if let Some((at, rest)) = comment {
             let (code, reason) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            let reason = reason.trim();
             let span = Span::new(start + at, start + line.trim_end().len());
             found.push(Allowed {
                 code,
-                reason: reason.trim(),
+                reason: reason.strip_prefix("--").unwrap_or(reason).trim(),
                 line: i + 1,
                 span,
             });
@@ -45,22 +46,63 @@ fn allowed(text: &str) -> Vec<Allowed<'_>> {
     found
 }
 
-/// Takes out the findings that the file silences with a reason.
-pub(super) fn apply(text: &str, findings: &mut Vec<Finding>) {
+/// Takes out the findings that the text silences with a reason, and reports the comments that do nothing.
+pub(crate) fn apply(text: &str, findings: &mut Vec<Finding>, report: &mut Report) {
     let allowed = allowed(text);
     if allowed.is_empty() {
         return;
     }
+    let mut silenced: BTreeMap<(usize, String), usize> = BTreeMap::new();
+    for (i, comment) in allowed.iter().enumerate() {
+        if explain(comment.code).is_none() {
+            let message = format!("there is no rule {}", comment.code);
+            report.add(&NO_REASON, comment.span, message);
+        } else if comment.reason.is_empty() {
+            let message = format!("{} is silenced without a reason", comment.code);
+            report.add(&NO_REASON, comment.span, message);
+        } else {
+            for line in [comment.line, comment.line + 1] {
+                silenced.insert((line, comment.code.to_ascii_uppercase()), i);
+            }
+        }
+    }
     let lines = Lines::new(text);
-    let silenced: BTreeSet<(usize, String)> = allowed
-        .iter()
-        .filter(|a| !a.reason.is_empty())
-        .flat_map(|a| [a.line, a.line + 1].map(|line| (line, a.code.to_ascii_uppercase())))
-        .collect();
+    let mut used = vec![false; allowed.len()];
     findings.retain(|finding| {
         let line = lines.position(finding.span.start).line;
-        finding.code == REFUSED_CODE || !silenced.contains(&(line, finding.code.to_owned()))
+        let by = silenced.get(&(line, finding.code.to_owned()));
+        if finding.code == REFUSED_CODE {
+            return true;
+        }
+        if let Some(slot) = by.and_then(|i| used.get_mut(*i)) {
+            *slot = true;
+        }
+        by.is_none()
     });
+    let idle = allowed
+        .iter()
+        .zip(&used)
+        .filter(|(a, used)| !**used && explain(a.code).is_some() && !a.reason.is_empty());
+    for (comment, _) in idle {
+        let message = if comment.code.eq_ignore_ascii_case(REFUSED_CODE) {
+            format!("{REFUSED_CODE} cannot be silenced: kube-apiserver does not read comments")
+        } else {
+            format!("no {} is found here", comment.code)
+        };
+        report.add(&UNUSED, comment.span, message).fix = Some(take_out(text, comment.span));
+    }
+}
+
+/// The whole line if it holds nothing else, or the comment with the blanks before it.
+fn take_out(text: &str, comment: Span) -> Fix {
+    let start = line_start(text, comment.start);
+    let before = text.get(start..comment.start).unwrap_or_default();
+    let span = if before.trim().is_empty() {
+        Span::new(start, line_end(text, comment.start))
+    } else {
+        Span::new(start + before.trim_end().len(), comment.end)
+    };
+    Fix::replace("take the comment out", Safety::Safe, span, "")
 }
 
 /// What the API server refuses cannot be silenced.
@@ -70,26 +112,24 @@ pub(crate) static NO_REASON: Rule = Rule {
     code: "K8E051",
     name: "allow-without-reason",
     severity: Severity::Warning,
+    fixable: false,
     finds: "a comment that silences a finding without saying why, or names no rule.",
     why: "Whoever reads the file next cannot tell whether the reason still holds. Without a reason nothing is silenced.",
-    fix: "Write # k8senc: allow CODE and the reason, on the line or the line above.",
+    fix: "Write # k8senc: allow CODE -- and the reason, on the line or the line above.",
     upstream: "Nothing: comments are not read.",
     source: "this tool",
-    check: |c: &Context<'_>, report: &mut Report| {
-        for comment in allowed(&c.text) {
-            if super::explain(comment.code).is_none() {
-                report.add(
-                    &NO_REASON,
-                    comment.span,
-                    format!("there is no rule {}", comment.code),
-                );
-            } else if comment.reason.is_empty() {
-                report.add(
-                    &NO_REASON,
-                    comment.span,
-                    format!("{} is silenced without a reason", comment.code),
-                );
-            }
-        }
-    },
+    check: elsewhere,
+};
+
+pub(crate) static UNUSED: Rule = Rule {
+    code: "K8E052",
+    name: "allow-unused",
+    severity: Severity::Warning,
+    fixable: true,
+    finds: "a comment that silences a finding which is not there.",
+    why: "It would hide the same fault when somebody makes it again.",
+    fix: "Take the comment out.",
+    upstream: "Nothing: comments are not read.",
+    source: "this tool",
+    check: elsewhere,
 };
