@@ -1,8 +1,13 @@
 //! What to do about a line of kube-apiserver's log: cause, check and cure for every text it has.
 
+mod codes;
+mod hazards;
 mod loading;
 mod plugin;
 mod stored;
+
+pub use codes::{ERROR_CODES, ErrorCode};
+pub use hazards::{HAZARD_CODES, HazardCode};
 
 /// Advice for one text.
 #[derive(Debug)]

@@ -36,7 +36,9 @@ pub use config::{
 };
 pub use coverage::{Coverage, FailureMode, Moment, Outcome, Unreached};
 pub use diff::{Change, Fingerprint, Reader, fingerprint};
-pub use errors::{ErrorAdvice, error_texts, explain_error};
+pub use errors::{
+    ERROR_CODES, ErrorAdvice, ErrorCode, HAZARD_CODES, HazardCode, error_texts, explain_error,
+};
 pub use lint::{
     Edit, FileFacts, Finding, Fix, LintOptions, Migration, Rule, Safety, Severity, explain, lint,
     rules,

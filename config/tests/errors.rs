@@ -1,6 +1,6 @@
 //! Every error the vectors hold has advice.
 
-use k8senc_config::{error_texts, explain_error};
+use k8senc_config::{ERROR_CODES, HAZARD_CODES, error_texts, explain_error};
 use k8senc_vectors::{ConfigExpect, ReadExpect, configuration, reading};
 
 #[test]
@@ -66,6 +66,45 @@ fn each_text_explains_itself() {
             found.iter().any(|a| a.text == advice.text),
             "{}",
             advice.text
+        );
+    }
+}
+
+/// Every code that core has, read from its source.
+#[test]
+fn every_error_code_is_explained() {
+    let source = include_str!("../../core/src/error.rs");
+    let codes: Vec<&str> = source
+        .split("pub const fn code(")
+        .nth(1)
+        .and_then(|rest| rest.split("pub fn upstream").next())
+        .into_iter()
+        .flat_map(|part| part.split("=> \"").skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(codes.len() >= 40, "{codes:?}");
+    for code in codes {
+        let found = ERROR_CODES.iter().find(|c| c.code == code);
+        assert!(found.is_some(), "{code}");
+    }
+    let advised = ERROR_CODES.iter().filter(|c| c.advice().is_some()).count();
+    assert!(advised >= 30, "{advised}");
+}
+
+#[test]
+fn every_hazard_code_is_explained() {
+    let source = include_str!("../src/transition/hazards.rs");
+    for (i, hazard) in HAZARD_CODES.iter().enumerate() {
+        assert_eq!(hazard.code, format!("K8D{:02}", i + 1));
+    }
+    for code in source
+        .split("\"K8D")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+    {
+        assert!(
+            HAZARD_CODES.iter().any(|h| h.code == format!("K8D{code}")),
+            "K8D{code}"
         );
     }
 }
