@@ -1,6 +1,6 @@
 //! Errors that live in Python, made from those of the crates below.
 
-use k8senc_config::Verdict;
+use k8senc_config::{Verdict, Version};
 use pyo3::prelude::*;
 
 use crate::verdict;
@@ -21,7 +21,8 @@ pub fn config(py: Python<'_>, text: &[u8], found: &k8senc_config::ConfigError) -
         problems, upstream, ..
     } = &found.verdict;
     let code = problems.first().map_or("config", |problem| problem.code);
-    let made = verdict::Verdict::new(py, text, &found.verdict).and_then(|made| Py::new(py, made));
+    let made = verdict::Verdict::new(py, text, &found.verdict, Version::LATEST)
+        .and_then(|made| Py::new(py, made));
     match made {
         Ok(verdict) => ConfigError::new_err((code, found.to_string(), upstream.clone(), verdict)),
         Err(error) => error,

@@ -5,10 +5,13 @@
 mod audit;
 mod chain;
 mod config;
+mod coverage;
 mod errors;
+mod finding;
 mod input;
 mod inspect;
 mod kms;
+mod lint;
 mod probe;
 mod recovery;
 mod verdict;
@@ -25,9 +28,20 @@ mod _native {
     #[pymodule_export]
     use crate::config::Config;
     #[pymodule_export]
+    use crate::coverage::{
+        Coverage, FailureMode, KeyMark, changes, coverage, failure_modes, key_marks, unreached,
+    };
+    #[pymodule_export]
+    use crate::finding::{
+        Advice, Finding, Fix, Rule, Shown, error_codes, error_texts, explain_error, hazard_codes,
+        mask, rules,
+    };
+    #[pymodule_export]
     use crate::inspect::{Inspection, inspect};
     #[pymodule_export]
     use crate::kms::{DekRequest, LocalKek};
+    #[pymodule_export]
+    use crate::lint::{Embedded, Manifest, Reference, lint};
     #[pymodule_export]
     use crate::probe::{KmsProbe, encrypt_answer_fault};
     #[pymodule_export]
@@ -45,6 +59,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("LATEST", k8senc_config::Version::LATEST.to_string())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -1,10 +1,11 @@
 //! What kube-apiserver says of a configuration, as Python objects.
 
-use k8senc_config::{Lines, Options};
+use k8senc_config::{Lines, Options, UnknownVersion, Version};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::errors::usage;
+use crate::finding::{Shown, snippet};
 use crate::input::Text;
 
 /// kube-apiserver's verdict on one EncryptionConfiguration.
@@ -15,6 +16,7 @@ pub struct Verdict {
     upstream: Option<String>,
     exact: bool,
     redacted: bool,
+    version: String,
     errors: Py<PyTuple>,
 }
 
@@ -28,6 +30,7 @@ pub struct Problem {
     line: Option<usize>,
     column: Option<usize>,
     redacted: bool,
+    snippet: Option<Py<Shown>>,
 }
 
 #[pymethods]
@@ -53,14 +56,20 @@ impl Problem {
 
 impl Verdict {
     /// Copies a verdict on `text`.
-    pub fn new(py: Python<'_>, text: &[u8], verdict: &k8senc_config::Verdict) -> PyResult<Self> {
+    pub fn new(
+        py: Python<'_>,
+        text: &[u8],
+        verdict: &k8senc_config::Verdict,
+        version: Version,
+    ) -> PyResult<Self> {
         // Spans of a text that is not UTF-8 count in another text than the caller's.
         let lines = core::str::from_utf8(text).ok().map(Lines::new);
         let problems = verdict.problems.iter().map(|problem| {
             let place = lines
                 .as_ref()
                 .map(|lines| lines.position(problem.span.start));
-            Problem {
+            let shown = lines.as_ref().map(|l| snippet(py, l, problem.span));
+            Ok(Problem {
                 code: problem.code,
                 field: problem.field.clone(),
                 message: problem.ours.clone(),
@@ -68,10 +77,11 @@ impl Verdict {
                 line: place.map(|place| place.line),
                 column: place.map(|place| place.column),
                 redacted: problem.redacted,
-            }
+                snippet: shown.transpose()?.flatten(),
+            })
         });
         let problems = problems
-            .map(|problem| Py::new(py, problem))
+            .map(|problem: PyResult<Problem>| Py::new(py, problem?))
             .collect::<PyResult<Vec<_>>>()?;
         Ok(Self {
             ok: verdict.ok,
@@ -79,6 +89,7 @@ impl Verdict {
             upstream: verdict.upstream.clone(),
             exact: verdict.exact,
             redacted: verdict.redacted,
+            version: version.to_string(),
             errors: PyTuple::new(py, problems)?.unbind(),
         })
     }
@@ -102,11 +113,15 @@ pub fn validate(
         options.path = path;
     }
     if let Some(version) = version {
-        let parsed = version.parse();
-        options.version = parsed.map_err(|error: k8senc_config::UnknownVersion| {
-            usage("kubernetes-version", format!("{version:?} is {error}"))
-        })?;
+        options.version = release(version)?;
     }
     let verdict = py.detach(|| k8senc_config::validate(text.bytes(), &options));
-    Verdict::new(py, text.bytes(), &verdict)
+    Verdict::new(py, text.bytes(), &verdict, options.version)
+}
+
+/// A release such as `1.29`.
+pub fn release(text: &str) -> PyResult<Version> {
+    text.parse().map_err(|error: UnknownVersion| {
+        usage("kubernetes-version", format!("{text:?} is {error}"))
+    })
 }

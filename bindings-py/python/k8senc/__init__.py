@@ -5,35 +5,87 @@
     opened = chain.open(stored, "/registry/secrets/default/password")
     opened.stale, opened.reveal()
 
+    k8senc.lint(text)                            # advice; finding.fix.apply(text) cures
+    k8senc.explain("invalid padding on input")   # cause, check, cure
+    k8senc.diff([a, b, c])                       # what the others do differently from the first
     k8senc.inspect(stored)                       # what needs no key
     k8senc.audit("snapshot.db", config=config)   # the report of `k8senc audit --format json`
 """
 
-from k8senc._native import Chain, Config, DekRequest, Inspection, LocalKek, Opened, Problem, Verdict, __version__, inspect, validate
+from k8senc._native import (
+    Advice,
+    Chain,
+    Config,
+    Coverage,
+    DekRequest,
+    Embedded,
+    FailureMode,
+    Finding,
+    Fix,
+    Inspection,
+    KeyMark,
+    LocalKek,
+    Manifest,
+    Opened,
+    Problem,
+    Reference,
+    Rule,
+    Snippet,
+    Verdict,
+    __version__,
+    coverage,
+    failure_modes,
+    inspect,
+    key_marks,
+    lint,
+    rules,
+    validate,
+)
 from k8senc.auditing import audit
+from k8senc.comparing import diff
 from k8senc.errors import ConfigError, K8sEncError, RemoteError, SnapshotError, StoredValueError, UsageError
+from k8senc.explaining import Explanation, explain
 from k8senc.kms import Kms
 from k8senc.kms_socket import SocketKms
 
 __all__ = [
+    "Advice",
     "Chain",
     "Config",
     "ConfigError",
+    "Coverage",
     "DekRequest",
+    "Embedded",
+    "Explanation",
+    "FailureMode",
+    "Finding",
+    "Fix",
     "Inspection",
     "K8sEncError",
+    "KeyMark",
     "Kms",
     "LocalKek",
+    "Manifest",
     "Opened",
     "Problem",
+    "Reference",
     "RemoteError",
+    "Rule",
     "SnapshotError",
+    "Snippet",
     "SocketKms",
     "StoredValueError",
     "UsageError",
     "Verdict",
     "__version__",
     "audit",
+    "coverage",
+    "diff",
+    "explain",
+    "failure_modes",
     "inspect",
+    "key_marks",
+    "lint",
+    "rules",
     "validate",
 ]

@@ -7,25 +7,50 @@ from typing import Final, final
 from k8senc.kms import Kms
 
 __version__: Final[str]
+LATEST: Final[str]
 
 __all__ = [
+    "Advice",
     "Audit",
     "Chain",
     "Config",
+    "Coverage",
     "DekNeed",
     "DekRequest",
+    "Embedded",
+    "FailureMode",
+    "Finding",
+    "Fix",
     "Inspection",
+    "KeyMark",
     "KmsProbe",
+    "LATEST",
     "LocalKek",
+    "Manifest",
     "Opened",
     "Problem",
     "Recovery",
+    "Reference",
+    "Rule",
+    "Snippet",
     "Verdict",
     "__version__",
+    "changes",
+    "coverage",
     "encrypt_answer_fault",
+    "error_codes",
+    "error_texts",
     "escape",
+    "explain_error",
+    "failure_modes",
+    "hazard_codes",
     "inspect",
     "render",
+    "key_marks",
+    "lint",
+    "mask",
+    "rules",
+    "unreached",
     "validate",
 ]
 
@@ -146,6 +171,8 @@ class Verdict:
     @property
     def redacted(self) -> bool: ...
     @property
+    def version(self) -> str: ...
+    @property
     def errors(self) -> tuple[Problem, ...]: ...
     def __bool__(self) -> bool: ...
 
@@ -166,7 +193,194 @@ class Problem:
     @property
     def column(self) -> int | None: ...
     @property
+    def snippet(self) -> Snippet | None: ...
+    @property
     def redacted(self) -> bool: ...
+
+@final
+class Snippet:
+    """A line of a file in three parts. Whatever could be a key is masked, control characters are escaped."""
+
+    @property
+    def before(self) -> str: ...
+    @property
+    def marked(self) -> str: ...
+    @property
+    def after(self) -> str: ...
+
+@final
+class Fix:
+    """A change that cures a finding."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def safe(self) -> bool: ...
+    def apply(self, text: str) -> str: ...
+
+@final
+class Finding:
+    """One finding in one file. It holds no secret."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def line(self) -> int | None: ...
+    @property
+    def column(self) -> int | None: ...
+    @property
+    def end_line(self) -> int | None: ...
+    @property
+    def end_column(self) -> int | None: ...
+    @property
+    def snippet(self) -> Snippet | None: ...
+    @property
+    def related(self) -> tuple[tuple[int, int, str], ...]: ...
+    @property
+    def upstream(self) -> str | None: ...
+    @property
+    def fix(self) -> Fix | None: ...
+
+@final
+class Rule:
+    """A rule of the linter, with what there is to say of it."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def fixable(self) -> bool: ...
+    @property
+    def finds(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+    @property
+    def fix(self) -> str: ...
+    @property
+    def upstream(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+@final
+class Advice:
+    """What to do about a text of kube-apiserver's log."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def check(self) -> str: ...
+    @property
+    def cure(self) -> str: ...
+
+@final
+class Reference:
+    """A file that an API server is told to read."""
+
+    @property
+    def server(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def host_path(self) -> str | None: ...
+
+@final
+class Embedded:
+    """A configuration that a manifest holds."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def writes_to(self) -> str | None: ...
+    @property
+    def verbatim(self) -> bool: ...
+
+@final
+class Manifest:
+    """A file that brings configurations to API servers."""
+
+    @property
+    def form(self) -> str: ...
+    @property
+    def servers(self) -> list[str]: ...
+    @property
+    def version(self) -> str | None: ...
+    @property
+    def reload(self) -> bool: ...
+    @property
+    def references(self) -> tuple[Reference, ...]: ...
+    @property
+    def embedded(self) -> tuple[Embedded, ...]: ...
+    @staticmethod
+    def read(text: str | bytes, name: str = "") -> Manifest | None: ...
+    def config(self, index: int) -> Config: ...
+    def validate(self, *, version: str | None = None, reload: bool | None = None, kmsv1: bool | None = None) -> tuple[Verdict, ...]: ...
+    def lint(
+        self,
+        *,
+        referenced: Sequence[str | bytes] = ...,
+        version: str | None = None,
+        reload: bool | None = None,
+        kmsv1: bool | None = None,
+        migration: str | None = None,
+    ) -> tuple[Finding, ...]: ...
+
+@final
+class Coverage:
+    """One resource of a release and its chain."""
+
+    @property
+    def resource(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def rule(self) -> str | None: ...
+    @property
+    def providers(self) -> list[str]: ...
+    @property
+    def encrypted(self) -> bool: ...
+
+@final
+class FailureMode:
+    """What requests under one rule do while one KMS is down."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def kms(self) -> str: ...
+    @property
+    def moment(self) -> str: ...
+    @property
+    def writes(self) -> str: ...
+    @property
+    def known_reads(self) -> str: ...
+    @property
+    def other_reads(self) -> str: ...
+
+@final
+class KeyMark:
+    """A local key, told by what can be shared."""
+
+    @property
+    def provider(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def bits(self) -> int: ...
+    @property
+    def fingerprint(self) -> str | None: ...
+    @property
+    def resources(self) -> list[str]: ...
 
 @final
 class DekNeed:
@@ -266,3 +480,26 @@ class KmsProbe:
     def write_refusal(self, now: float) -> str | None: ...
 
 def encrypt_answer_fault(answer: _Sealed) -> str | None: ...
+def lint(
+    text: str | bytes,
+    *,
+    version: str | None = None,
+    reload: bool = False,
+    kmsv1: bool | None = None,
+    migration: str | None = None,
+    mode: int | None = None,
+    owned_by_server: bool | None = None,
+    directory_writable: bool | None = None,
+    shared: bool | None = None,
+) -> tuple[Finding, ...]: ...
+def rules() -> tuple[Rule, ...]: ...
+def explain_error(line: str | bytes) -> tuple[Advice, ...]: ...
+def error_texts() -> tuple[Advice, ...]: ...
+def error_codes() -> tuple[tuple[str, str, Advice | None], ...]: ...
+def hazard_codes() -> tuple[tuple[str, str, str, str], ...]: ...
+def mask(line: str) -> str: ...
+def coverage(config: Config, *, version: str | None = None) -> tuple[Coverage, ...]: ...
+def unreached(config: Config, *, version: str | None = None) -> list[tuple[str, str | None]]: ...
+def failure_modes(config: Config) -> tuple[FailureMode, ...]: ...
+def changes(older: Config, newer: Config) -> list[str]: ...
+def key_marks(config: Config) -> tuple[KeyMark, ...]: ...

@@ -20,7 +20,12 @@ COMMANDS = {
     "audit": "What a snapshot holds: encrypted, stale, unreadable, plaintext.",
     "decrypt": "Objects out of a snapshot, as YAML, JSON or raw bytes.",
     "inspect": "What one stored value says of itself, without keys.",
-    "validate": "Whether kube-apiserver starts with a configuration.",
+    "validate": "Whether kube-apiserver starts with a configuration, in its words.",
+    "lint": "Advice on a configuration, and changes that cure.",
+    "show": "Which keys each resource is written and read with, and why.",
+    "outage": "What works and what fails while a KMS is down.",
+    "diff": "What configurations do differently: drift between servers.",
+    "explain": "Cause, check and cure of a log line, a rule or a code.",
     "kms": "Play kube-apiserver against a KMS plugin.",
 }
 
@@ -88,4 +93,6 @@ def main() -> None:
       k8senc decrypt snapshot.db secrets/db -n shop --config encryption-config.yaml
       etcdctl get /registry/secrets/default/a -w json | k8senc inspect
       k8senc validate encryption-config.yaml
+      k8senc lint /etc/kubernetes/manifests/kube-apiserver.yaml
+      k8senc explain invalid padding on input
     """

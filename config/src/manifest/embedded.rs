@@ -145,8 +145,9 @@ impl Embedded {
         })
     }
 
-    /// A place of the configuration in the file around it.
-    fn outer(&self, inner: Span) -> Span {
+    /// A place of the configuration in the file around it; the place of the whole where it has none of its own.
+    #[must_use]
+    pub fn outer(&self, inner: Span) -> Span {
         let place = |at: usize| {
             let i = self.lines.partition_point(|(start, _)| *start <= at);
             let (from, to) = self.lines.get(i.checked_sub(1)?)?;
