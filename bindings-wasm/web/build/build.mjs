@@ -1,0 +1,42 @@
+// Builds the page into dist/: four scripts, two styles, two documents, and the edition that is one file.
+//
+// Scripts are classic ones: the inner document has an opaque origin, where modules would need CORS headers from the server.
+
+import { svelte, vitePreprocess } from "@sveltejs/vite-plugin-svelte";
+import { mkdir, rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { build } from "vite";
+import { pack } from "./pack.mjs";
+import { embedded } from "./embed.mjs";
+
+export const web = fileURLToPath(new URL("..", import.meta.url));
+const stage = `${web}.build`;
+
+async function script(name, entry) {
+  await build({
+    configFile: false,
+    root: web,
+    logLevel: "warn",
+    plugins: [embedded(web, stage), svelte({ configFile: false, preprocess: vitePreprocess(), compilerOptions: { runes: true } })],
+    build: {
+      outDir: stage,
+      emptyOutDir: false,
+      target: "es2023",
+      modulePreload: false,
+      cssCodeSplit: false,
+      reportCompressedSize: false,
+      rollupOptions: {
+        input: `${web}${entry}`,
+        output: { format: "iife", entryFileNames: `${name}.js`, assetFileNames: `${name}[extname]`, codeSplitting: false },
+      },
+    },
+  });
+}
+
+await rm(stage, { recursive: true, force: true });
+await mkdir(stage, { recursive: true });
+await script("guard", "src/guard.ts");
+await script("shell", "src/shell/shell.ts");
+await script("worker", "src/snapshot/worker.ts");
+await script("app", "src/main.ts");
+await pack({ web, stage, out: `${web}dist` });

@@ -1,0 +1,17 @@
+import "./app.css";
+import { mount } from "svelte";
+import App from "./App.svelte";
+import { start } from "./core.svelte";
+
+const target = document.getElementById("app");
+if (!target) throw new Error("the document has no place for the page");
+
+start()
+  .then(() => mount(App, { target }))
+  .catch((error: unknown) => {
+    const told = document.createElement("p");
+    told.setAttribute("role", "alert");
+    told.className = "broken";
+    told.textContent = `k8senc cannot start in this browser: ${error instanceof Error ? error.message : String(error)}. It needs WebAssembly and a browser of 2023 or later.`;
+    target.replaceChildren(told);
+  });
