@@ -16,7 +16,7 @@ pub use write::WriteKey;
 use crate::{
     Error,
     crypto::{Backend, Cbc, Gcm, PORTABLE, Secretbox},
-    kms::{DekRequest, DekTable, KmsState, Lookup, stale_for},
+    kms::{DekRequest, DekTable, KmsApi, KmsState, Lookup, stale_for},
     secret::{Plaintext, SecretBytes, scrub, scrubbed},
     wire::{
         aescbc, aesgcm, kmsv1,
@@ -301,7 +301,7 @@ impl Chain {
     }
 
     /// The distinct DEKs that `values` need and `deks` does not have, in order of the requests' parts: what to ask the
-    /// KMS before reading them all. Values that cannot be parsed need none.
+    /// KMS before reading them all. Values that cannot be parsed need none, nor do those of a plugin that was never healthy.
     pub fn needs<'a>(
         &self,
         values: impl IntoIterator<Item = &'a [u8]>,
@@ -310,8 +310,12 @@ impl Chain {
         let mut distinct = BTreeSet::new();
         for stored in values {
             distinct.extend(
-                self.requests(stored)
-                    .filter(|request| !deks.contains(request)),
+                self.requests(stored).filter(|request| {
+                    // Nothing is read with a plugin that was never healthy, whatever it would answer.
+                    !deks.contains(request)
+                        && (request.api == KmsApi::V1
+                            || *deks.state(&request.provider) != KmsState::NeverHealthy)
+                }),
             );
         }
         distinct.into_iter().collect()
