@@ -309,14 +309,12 @@ impl Chain {
     ) -> Vec<DekRequest> {
         let mut distinct = BTreeSet::new();
         for stored in values {
-            distinct.extend(
-                self.requests(stored).filter(|request| {
-                    // Nothing is read with a plugin that was never healthy, whatever it would answer.
-                    !deks.contains(request)
-                        && (request.api == KmsApi::V1
-                            || *deks.state(&request.provider) != KmsState::NeverHealthy)
-                }),
-            );
+            distinct.extend(self.requests(stored).filter(|request| {
+                // Nothing is read with a plugin that was never healthy, whatever it would answer.
+                !deks.contains(request)
+                    && (request.api == KmsApi::V1
+                        || *deks.state(&request.provider) != KmsState::NeverHealthy)
+            }));
         }
         distinct.into_iter().collect()
     }
