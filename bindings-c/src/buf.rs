@@ -17,32 +17,28 @@ use crate::status::Status;
 /// Bytes that a function handed out. `ptr` is NULL if there are none. Free it with `k8senc_buf_free`, which wipes.
 #[repr(C)]
 pub struct Buf {
-    /// The bytes; JSON has no NUL behind it.
+    /// The bytes, with a NUL behind them.
     pub ptr: *mut u8,
-    /// How many.
+    /// How many, without the NUL.
     pub len: usize,
 }
 
 impl Buf {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        if bytes.is_empty() {
+    pub(crate) fn new(mut bytes: Vec<u8>) -> Self {
+        let len = bytes.len();
+        if len == 0 {
             return Self {
                 ptr: ptr::null_mut(),
                 len: 0,
             };
         }
-        // Growing to fit would leave a copy behind.
-        let bytes = if bytes.len() == bytes.capacity() {
-            bytes.into_boxed_slice()
-        } else {
-            let mut bytes = bytes;
-            let exact = Box::<[u8]>::from(bytes.as_slice());
-            bytes.zeroize();
-            exact
-        };
-        let len = bytes.len();
+        // Exactly as long as `k8senc_buf_free` will take it for; growing in place could leave a copy behind.
+        let mut owned = Vec::with_capacity(len.saturating_add(1));
+        owned.extend_from_slice(&bytes);
+        owned.push(0);
+        bytes.zeroize();
         Self {
-            ptr: Box::into_raw(bytes).cast(),
+            ptr: Box::into_raw(owned.into_boxed_slice()).cast(),
             len,
         }
     }
@@ -71,7 +67,7 @@ pub unsafe extern "C" fn k8senc_buf_free(buf: Option<&mut Buf>) {
         let (ptr, len) = (buf.ptr, buf.len);
         (buf.ptr, buf.len) = (ptr::null_mut(), 0);
         if !ptr.is_null() {
-            let slice = ptr::slice_from_raw_parts_mut(ptr, len);
+            let slice = ptr::slice_from_raw_parts_mut(ptr, len.saturating_add(1));
             // SAFETY: made by `Buf::new` out of a box of this length, and not freed before: freeing leaves NULL.
             let mut bytes = unsafe { Box::from_raw(slice) };
             bytes.zeroize();

@@ -215,7 +215,7 @@ class Runner:
             return
         assert expect["result"] == "sealed", f"sealed, expected {expect['result']}"
         if expect["compare"] == "exact":
-            assert sealed[0] == expect["stored"], "another stored value"
+            assert unhex(sealed[0]).hex() == expect["stored"], "another stored value"
         else:
             assert self.decoded(unhex(sealed[0])) == self.decoded(bytes.fromhex(expect["stored"]))
 
