@@ -18,11 +18,28 @@ pub(crate) fn fixed<const N: usize>() -> Result<Zeroizing<[u8; N]>, Fault> {
     Ok(random)
 }
 
-pub(crate) fn fill(random: &mut [u8]) -> Result<(), Fault> {
-    getrandom::fill(random).map_err(|error| {
-        Fault::call(
-            Status::NoRandomness,
-            format!("the operating system gave no random bytes: {error}"),
-        )
-    })
+#[cfg(target_os = "linux")]
+fn fill(random: &mut [u8]) -> Result<(), Fault> {
+    use rustix::io::Errno;
+    use rustix::rand::{GetRandomFlags, getrandom};
+
+    let mut done = 0;
+    while let Some(rest) = random.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match getrandom(rest, GetRandomFlags::empty()) {
+            Ok(count) => done = done.saturating_add(count),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(none(&error)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn fill(random: &mut [u8]) -> Result<(), Fault> {
+    getrandom::fill(random).map_err(|error| none(&error))
+}
+
+fn none(error: &dyn std::fmt::Display) -> Fault {
+    let text = format!("the operating system gave no random bytes: {error}");
+    Fault::call(Status::NoRandomness, text)
 }
