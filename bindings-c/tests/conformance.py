@@ -9,7 +9,6 @@ usage: conformance.py PROGRAM [ARGUMENT...]     such as: conformance.py valgrind
 
 from __future__ import annotations
 
-import base64
 import json
 import pathlib
 import subprocess
