@@ -172,6 +172,23 @@ def test_fix_changes_the_file_at_once_and_keeps_its_mode(tmp_path: Path) -> None
     assert "nothing that is safe to change" in again.stderr and file.read_text() == GOOD
 
 
+def test_stdin_is_judged_and_not_changed() -> None:
+    run = k8senc_("lint", "-", "--fix", stdin=FIRST)
+    assert run.returncode == 2 and "stdin cannot be changed" in run.stderr
+    assert "would change: put identity last" in k8senc_("lint", "-", "--diff", stdin=FIRST).stderr
+
+
+def test_a_file_that_git_tracks_is_told(tmp_path: Path) -> None:
+    """The index is git's own."""
+    (tmp_path / "a").mkdir()
+    tracked, other = write(tmp_path / "a" / "enc.yaml", GOOD), write(tmp_path / "enc.yaml", GOOD)
+    git = ["git", "-c", "init.defaultBranch=main", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "a/enc.yaml"], check=True)
+    assert "K8E037" in k8senc_("lint", tracked).stdout
+    assert "K8E037" not in k8senc_("lint", other).stdout
+
+
 def test_diff_changes_nothing(tmp_path: Path) -> None:
     file = write(tmp_path / "enc.yaml", FIRST)
     run = k8senc_("lint", file, "--diff")
@@ -231,6 +248,14 @@ def test_validate_shows_text_place_and_cure(tmp_path: Path) -> None:
     assert "bm90" not in run.stdout
     ok = k8senc_("validate", "-", stdin=GOOD)
     assert ok.returncode == 0 and ok.stdout.splitlines() == ["✓ stdin  kube-apiserver 1.37 starts with it"]
+
+
+def test_nothing_validated_is_not_fine(tmp_path: Path) -> None:
+    worker = write(tmp_path / "worker.yaml", "version: v1alpha1\nmachine: {type: worker}\ncluster: {}\n")
+    run = k8senc_("validate", worker)
+    assert run.returncode == 3 and run.stderr == f"k8senc: {worker} neither holds nor names a configuration: nothing was validated\n"
+    run = k8senc_("validate", write(tmp_path / "pod.yaml", POD.format(host="/nowhere")))
+    assert run.returncode == 3 and "/nowhere/enc.yaml, which is not here" in run.stderr
 
 
 def test_validate_json(tmp_path: Path) -> None:

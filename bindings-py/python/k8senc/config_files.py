@@ -86,13 +86,33 @@ def _is_tracked(path: Path) -> bool:
     """Whether git's index lists the file. git itself is not run: a repository can make it run programs."""
     path = path.resolve()
     for parent in path.parents:
-        index = parent / ".git" / "index"
-        if index.is_file():
-            name = os.fsencode(path.relative_to(parent))
-            try:
-                return name + b"\0" in index.read_bytes()
-            except OSError:
-                return False
+        try:
+            index = _index(parent / ".git")
+            listed = index.read_bytes() if index else None
+        except OSError:
+            return False
+        if listed is not None:
+            return _lists(listed, os.fsencode(path.relative_to(parent)))
+    return False
+
+
+def _index(git: Path) -> Path | None:
+    """The index of a repository, whose `.git` is a file in a worktree."""
+    if git.is_file():
+        named = git.read_text(errors="surrogateescape").removeprefix("gitdir:").strip()
+        git = git.parent / named
+    index = git / "index"
+    return index if index.is_file() else None
+
+
+def _lists(index: bytes, name: bytes) -> bool:
+    """An entry ends with two bytes that hold the name's length in 12 bits, perhaps two more, the name and a NUL."""
+    at = index.find(name + b"\0")
+    while at >= 0:
+        for flags in (index[at - 2 : at], index[at - 4 : at - 2]):
+            if int.from_bytes(flags) & 0xFFF == min(len(name), 0xFFF):
+                return True
+        at = index.find(name + b"\0", at + 1)
     return False
 
 

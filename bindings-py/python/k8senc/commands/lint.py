@@ -29,6 +29,7 @@ Exit codes:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="FILE...")
 @click.option("--kubernetes", "version", metavar="1.N", help="The release that is asked; the manifest's, or the newest known one.")
 @click.option("--reload/--no-reload", "reloading", default=None, help="With --encryption-provider-config-automatic-reload or without; a manifest says so itself.")
+@click.option("--kmsv1", type=click.BOOL, metavar="BOOL", help="The feature gate KMSv1; the manifest's, or the release's default.")
 @click.option("--migration", type=click.Choice(["encrypting", "done", "decrypting"]), help="Where a change stands: encryption was just switched on, every object is rewritten, or it is being switched off on purpose.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "sarif", "github"]), default="table", show_default=True)
 @click.option("--fail-on", type=click.Choice([*LEVELS, "never"]), default="error", show_default=True, help="The least severity that ends with exit code 1.")
@@ -40,6 +41,7 @@ def lint(
     files: tuple[Path, ...],
     version: str | None,
     reloading: bool | None,
+    kmsv1: bool | None,
     migration: str | None,
     form: str,
     fail_on: str,
@@ -62,7 +64,7 @@ def lint(
 
     if (fixing or diffing) and form != "table":
         raise Failure(USAGE, "--fix and --diff print a diff: they go with --format table alone")
-    server = config_files.Server(version, reloading, migration=migration)
+    server = config_files.Server(version, reloading, kmsv1, migration)
     given, unreadable = read_all(files)
     if fixing or diffing:
         from k8senc import fixing as fixer

@@ -21,7 +21,7 @@ Exit codes:
   0  kube-apiserver starts with every one
   1  it refuses one
   2  the command is wrong
-  3  a file cannot be read
+  3  a file cannot be read, or is not here
   130  interrupted"""
 
 
@@ -62,9 +62,12 @@ def validate(context: click.Context, files: tuple[Path, ...], version: str | Non
         terminal.show(Group(*[part for one in judged for part in _show(*one)]))
     for one in missing:
         note(one.sentence())
+    idle = [file for file in given if file.manifest and not file.manifest.embedded and not file.manifest.references]
+    for file in idle:
+        note(f"{escape(file.name)} neither holds nor names a configuration: nothing was validated")
     if any(not verdict.ok for _, _, verdict in judged):
         context.exit(FINDINGS)
-    context.exit(UNREADABLE if unreadable or (missing and not judged) else CLEAN)
+    context.exit(UNREADABLE if unreadable or idle or missing else CLEAN)
 
 
 def _name(file: File, origin: str | None) -> str:
