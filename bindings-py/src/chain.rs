@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use k8senc::chain::{Answer, Staleness};
+use k8senc::chain::{Answer, How, Staleness};
 use k8senc::kms::{DekTable, KmsState};
 use k8senc::secret::SecretBytes;
 use k8senc_backends::NATIVE;
@@ -13,7 +13,9 @@ use pyo3::types::{PyBytes, PyTuple};
 
 use crate::errors::{StoredValueError, stored_value};
 use crate::input::Text;
+use crate::judge::{self, Judged};
 use crate::kms::{self, DekRequest};
+use crate::seal;
 
 /// What opens and judges the values of one resource, in kube-apiserver's order.
 #[pyclass(module = "k8senc", frozen)]
@@ -24,9 +26,16 @@ pub struct Chain {
 }
 
 /// What plugins said so far.
-struct Known {
-    table: DekTable,
+pub struct Known {
+    pub table: DekTable,
     states: BTreeMap<String, KmsState>,
+}
+
+/// Who opened a value.
+pub struct Told {
+    pub provider: &'static str,
+    pub key: Option<String>,
+    pub authenticated: bool,
 }
 
 impl Chain {
@@ -45,12 +54,38 @@ impl Chain {
     }
 
     // No invariant spans a panic: the table only grows.
-    fn known(&self) -> RwLockReadGuard<'_, Known> {
+    pub fn known(&self) -> RwLockReadGuard<'_, Known> {
         self.deks.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn learn(&self) -> RwLockWriteGuard<'_, Known> {
+    pub fn learn(&self) -> RwLockWriteGuard<'_, Known> {
         self.deks.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Core's chain.
+    pub const fn core(&self) -> &k8senc::chain::Chain {
+        &self.chain
+    }
+
+    /// The plugin object that was given for a KMS provider.
+    pub fn plugin(&self, name: &str) -> Option<&Py<PyAny>> {
+        self.plugins.get(name)
+    }
+
+    /// What is said of a value that opened.
+    pub fn tell(&self, how: &How) -> Told {
+        let info = self.chain.describe(how.provider);
+        let provider = info.map_or("identity", |info| info.kind);
+        let key_name = how
+            .key
+            .and_then(|key| self.chain.key_name(how.provider, key));
+        Told {
+            provider,
+            key: key_name
+                .or(info.and_then(|info| info.name))
+                .map(str::to_owned),
+            authenticated: !how.unauthenticated && provider != "identity",
+        }
     }
 
     /// Asks every plugin object for its state; they may change it between two values.
@@ -104,11 +139,7 @@ impl Chain {
 
     fn opened(&self, py: Python<'_>, opened: k8senc::chain::Opened) -> PyResult<Opened> {
         let how = opened.how;
-        let info = self.chain.describe(how.provider);
-        let kind = info.map_or("identity", |info| info.kind);
-        let key_name = how
-            .key
-            .and_then(|key| self.chain.key_name(how.provider, key));
+        let told = self.tell(&how);
         let reasons: Vec<&str> = match &how.stale {
             Staleness::Stale(reasons) => reasons.codes().collect(),
             _ => Vec::new(),
@@ -116,11 +147,9 @@ impl Chain {
         Ok(Opened {
             stale: how.stale.as_bool(),
             reasons: PyTuple::new(py, reasons)?.unbind(),
-            provider: kind,
-            key: key_name
-                .or(info.and_then(|info| info.name))
-                .map(str::to_owned),
-            authenticated: !how.unauthenticated && kind != "identity",
+            provider: told.provider,
+            key: told.key,
+            authenticated: told.authenticated,
             plaintext: opened.plaintext,
         })
     }
@@ -147,6 +176,28 @@ impl Chain {
             });
         }
         result
+    }
+
+    /// Judges many values in one call: no plaintext leaves, and each distinct DEK is asked for once.
+    fn judge_many(
+        &self,
+        py: Python<'_>,
+        values: Vec<(Text, PyBackedBytes)>,
+    ) -> PyResult<Vec<Judged>> {
+        self.refresh(py)?;
+        judge::judge_many(py, self, &values)
+    }
+
+    /// Writes a value as kube-apiserver does, with random bytes of the operating system.
+    #[pyo3(signature = (plaintext, etcd_key, state = None))]
+    fn seal<'py>(
+        &self,
+        py: Python<'py>,
+        plaintext: PyBackedBytes,
+        etcd_key: Text,
+        state: Option<&seal::KmsState>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        seal::seal_drawing(py, self, &plaintext, etcd_key.bytes(), state)
     }
 
     /// The distinct KMS requests that these values need and that are not answered yet.

@@ -192,6 +192,46 @@ impl LocalKek {
         }
     }
 
+    /// Encrypts a DEK or seed under the KEK that `key_id` names, or under the only one.
+    #[pyo3(signature = (plaintext, /))]
+    fn encrypt<'py>(
+        &self,
+        py: Python<'py>,
+        plaintext: PyBackedBytes,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let current = match &self.key_id {
+            Some(name) => self.keks.get_key_value(name),
+            None if self.keks.len() == 1 => self.keks.first_key_value(),
+            None => None,
+        };
+        let Some((name, kek)) = current else {
+            return Err(usage(
+                "kek-unknown",
+                "key_id names no local KEK, so there is none to encrypt with".to_owned(),
+            ));
+        };
+        let mut nonce = [0u8; NONCE];
+        getrandom::fill(&mut nonce).map_err(|error| {
+            usage(
+                "random",
+                format!("the operating system gives no random bytes: {error}"),
+            )
+        })?;
+        let sealed = py.detach(|| {
+            let kek: &[u8; 32] = kek.expose().try_into().ok()?;
+            let mut out =
+                Vec::with_capacity(NONCE.saturating_add(plaintext.len()).saturating_add(TAG));
+            out.extend_from_slice(&nonce);
+            out.extend_from_slice(&plaintext);
+            let tag = NATIVE.gcm256_seal_once(kek, &nonce, &[], out.get_mut(NONCE..)?);
+            out.extend_from_slice(&tag);
+            Some(out)
+        });
+        let sealed = PyBytes::new(py, &sealed.unwrap_or_default());
+        let answer = py.import("k8senc.kms_client")?.getattr("Sealed")?;
+        answer.call1((sealed, name, PyDict::new(py)))
+    }
+
     fn __repr__(&self) -> String {
         format!("LocalKek({} keys, redacted)", self.keks.len())
     }

@@ -10,10 +10,12 @@ mod errors;
 mod finding;
 mod input;
 mod inspect;
+mod judge;
 mod kms;
 mod lint;
 mod probe;
 mod recovery;
+mod seal;
 mod verdict;
 mod watch;
 
@@ -39,6 +41,8 @@ mod _native {
     #[pymodule_export]
     use crate::inspect::{Inspection, inspect};
     #[pymodule_export]
+    use crate::judge::Judged;
+    #[pymodule_export]
     use crate::kms::{DekRequest, LocalKek};
     #[pymodule_export]
     use crate::lint::{Embedded, Manifest, Reference, lint};
@@ -46,6 +50,8 @@ mod _native {
     use crate::probe::{KmsProbe, encrypt_answer_fault};
     #[pymodule_export]
     use crate::recovery::{Recovery, render};
+    #[pymodule_export]
+    use crate::seal::{_key_form, _seal_with_random, KmsState};
     #[pymodule_export]
     use crate::verdict::{Problem, Verdict, validate};
 
@@ -60,6 +66,10 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("LATEST", k8senc_config::Version::LATEST.to_string())?;
+        // What tests alone may call is no part of the module's face.
+        for hidden in ["_key_form", "_seal_with_random"] {
+            module.index()?.call_method1("remove", (hidden,))?;
+        }
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -220,7 +220,11 @@ impl Replay<'_> {
 fn replay_v2(case: &StateCase) {
     let mut replay = Replay {
         case,
-        machine: KmsV2::new(&case.provider, &PORTABLE),
+        machine: if case.key_form {
+            KmsV2::key_form(&case.provider, &PORTABLE)
+        } else {
+            KmsV2::new(&case.provider, &PORTABLE)
+        },
         chain: chain(case),
         clock: START,
         status_out: None,

@@ -42,6 +42,7 @@ var suites = []struct {
 	{"write/kms", "write", "write.go", writeKMS},
 	{"state/kmsv2", "state", "state.go", stateSuite},
 	{"state/kmsv1", "state", "state.go", stateSuite},
+	{"state/kmsv2-key", "state", "state.go", stateSuite},
 	{"contract/encrypt", "contract", "contract.go", contractEncrypt},
 	{"config/collected", "config", "config_inputs.go", configCollected},
 	{"config/decode", "config", "config_decode.go", configDecode},

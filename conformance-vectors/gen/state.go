@@ -77,6 +77,19 @@ func stateKMSv2() []script {
 		{"three-faults", "healthz, version and key_id wrong at once", func(g *stage) { g.healthz, g.version, g.keyID = "sick", "v9", "" }},
 		{"two-faults-good-key", "healthz and version wrong, key_id good", func(g *stage) { g.healthz, g.version = "sick", "v9" }},
 		{"four-faults", "healthz and version wrong, and Encrypt fails", func(g *stage) { g.healthz, g.version, g.encryptErr = "sick", "v9", errAway }},
+		{"healthz-line", "healthz with a line break", func(g *stage) { g.healthz = "ok\n" }},
+		{"healthz-long", "a healthz of 5,000 bytes", func(g *stage) { g.healthz = strings.Repeat("x", 5000) }},
+		{"version-blank", "version v2 with a blank", func(g *stage) { g.version = "v2 " }},
+		{"version-v2beta2", "version v2beta2", func(g *stage) { g.version = "v2beta2" }},
+		{"version-odd", "a version with control characters", func(g *stage) { g.version = "\x1b[31mv2" }},
+		{"key-id-1", "a key_id of one byte", func(g *stage) { g.keyID = "k" }},
+		{"key-id-blank", "a key_id of one blank", func(g *stage) { g.keyID = " " }},
+		{"key-id-nul", "a key_id of one zero byte", func(g *stage) { g.keyID = "\x00" }},
+		{"key-id-unicode-1024", "512 characters outside ASCII: 1,024 bytes", func(g *stage) { g.keyID = strings.Repeat("ü", 512) }},
+		{"key-id-unicode-1026", "513 characters outside ASCII: 1,026 bytes", func(g *stage) { g.keyID = strings.Repeat("ü", 513) }},
+		{"healthz-and-version", "healthz and version wrong", func(g *stage) { g.healthz, g.version = "", "" }},
+		{"healthz-and-key-id", "healthz wrong, key_id too long", func(g *stage) { g.healthz, g.keyID = "sick", strings.Repeat("k", 1025) }},
+		{"version-and-key-id", "version wrong, key_id empty", func(g *stage) { g.version, g.keyID = "v3", "" }},
 		{"status-error", "Status fails", func(g *stage) { g.statusErr = errAway }},
 		{"encrypt-error", "Encrypt fails", func(g *stage) { g.encryptErr = errAway }},
 		{"encrypt-other-key-id", "Encrypt answers another key_id", func(g *stage) { g.encryptKeyID = text("2") }},
@@ -99,6 +112,27 @@ func stateKMSv2() []script {
 	for i, code := range []string{"Unavailable", "DeadlineExceeded", "Unimplemented", "Internal", "PermissionDenied"} {
 		add(fmt.Sprintf("status-code-%d", i), "Status fails with gRPC code "+code, first(func(g *stage) { g.statusErr = fmt.Errorf("rpc error: code = %s desc = text %d", code, i) }), at(4, func(g *stage) { g.health(); g.write() }))
 	}
+	return out
+}
+
+// stateKMSv2Key asks again what a rotation touches, of a server that writes in key form.
+func stateKMSv2Key() []script {
+	asked := map[string]bool{"healthy": true, "away-at-start": true, "goes-away": true, "expiry-instant": true, "revived": true, "rotation": true, "rotation-by-health": true, "rotation-back": true, "rotation-fails": true, "rotation-mismatch": true, "rotation-mismatch-old": true, "sick-rotates": true, "key-id-lost": true, "slow-encrypt": true, "annotations-change": true, "start-encrypt-error": true, "start-encrypt-other-key-id": true, "start-encrypt-empty": true, "start-encrypt-1025": true, "start-annotation-bad": true}
+	var out []script
+	for _, c := range stateKMSv2() {
+		if asked[c.id] {
+			c.why, c.keyForm = c.why+" (key form)", true
+			out = append(out, c)
+		}
+	}
+	add := func(id, why string, acts ...act) {
+		out = append(out, script{id: id, why: why, keyForm: true, acts: acts})
+	}
+	write := func(g *stage) { g.write() }
+	add("counter", "the counter goes on from write to write", first(nothing), at(0, write), at(1, write), at(2, write))
+	add("counter-over-polls", "the counter goes on while the key_id stays", first(nothing), at(0, write), at(130, write))
+	add("counter-after-rotation", "a new DEK starts its counter again", first(nothing), at(0, write), at(1, func(g *stage) { g.write(); g.keyID = "2" }), at(65, write), at(66, write))
+	add("counter-after-expiry", "a revived DEK counts on", first(nothing), at(0, write), at(1, func(g *stage) { g.statusErr = errAway }), at(185, write), at(186, func(g *stage) { g.statusErr = nil }), at(205, write))
 	return out
 }
 

@@ -31,6 +31,7 @@ type StateCase struct {
 	Why        string       `json:"why"`
 	APIVersion string       `json:"apiVersion"`
 	Provider   string       `json:"provider"`
+	KeyForm    bool         `json:"keyForm,omitempty"` // one DEK under a counter nonce, as 1.27 and 1.28 wrote
 	Start      string       `json:"start"`
 	Events     []StateEvent `json:"events"`
 }
@@ -53,6 +54,7 @@ type StateEvent struct {
 type script struct {
 	id, why string
 	v1      bool
+	keyForm bool
 	acts    []act
 }
 
@@ -228,6 +230,10 @@ func (c script) play(t *testing.T) (out StateCase) {
 		out = StateCase{ID: c.id, Why: c.why, APIVersion: "v2", Provider: "p", Start: g.began.UTC().Format(time.RFC3339)}
 		envelopeServiceFactory = func(context.Context, string, time.Duration) (envelope.Service, error) { return v1Stage{g}, nil }
 		encryptionconfig.EnvelopeKMSv2ServiceFactory = func(context.Context, string, string, time.Duration) (kmsservice.Service, error) { return g, nil }
+		if c.keyForm {
+			out.KeyForm = true
+			defer encryptionconfig.SetKDFForTests("p", false)()
+		}
 		ctx, cancel := context.WithCancel(context.Background())
 		text := secrets(kms("v2", "p"))
 		if c.v1 {
@@ -269,7 +275,7 @@ func runStateChild(file string) {
 	workDir = filepath.Dir(file)
 	cases := map[string][]StateCase{}
 	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "state", F: func(t *testing.T) {
-		for suite, scripts := range map[string][]script{"state/kmsv2": stateKMSv2(), "state/kmsv1": stateKMSv1()} {
+		for suite, scripts := range map[string][]script{"state/kmsv2": stateKMSv2(), "state/kmsv1": stateKMSv1(), "state/kmsv2-key": stateKMSv2Key()} {
 			for _, c := range scripts {
 				first := c.play(t)
 				for range 3 {

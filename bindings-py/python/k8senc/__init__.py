@@ -8,6 +8,9 @@
     k8senc.lint(text)                            # advice; finding.fix.apply(text) cures
     k8senc.explain("invalid padding on input")   # cause, check, cure
     k8senc.diff([a, b, c])                       # what the others do differently from the first
+    chain.seal(b"...", "/registry/secrets/default/password", k8senc.KmsState.create(plugin))
+    chain.judge_many([("/registry/secrets/default/password", stored)])   # many verdicts, no plaintext
+
     k8senc.inspect(stored)                       # what needs no key
     k8senc.audit("snapshot.db", config=config)   # the report of `k8senc audit --format json`
 """
@@ -23,7 +26,9 @@ from k8senc._native import (
     Finding,
     Fix,
     Inspection,
+    Judged,
     KeyMark,
+    KmsState,
     LocalKek,
     Manifest,
     Opened,
@@ -45,7 +50,8 @@ from k8senc.auditing import audit
 from k8senc.comparing import diff
 from k8senc.errors import ConfigError, K8sEncError, RemoteError, SnapshotError, StoredValueError, UsageError
 from k8senc.explaining import Explanation, explain
-from k8senc.kms import Kms
+from k8senc.kms import Kms, Writes
+from k8senc.kms_client import Sealed
 from k8senc.kms_socket import SocketKms
 
 __all__ = [
@@ -61,9 +67,11 @@ __all__ = [
     "Finding",
     "Fix",
     "Inspection",
+    "Judged",
     "K8sEncError",
     "KeyMark",
     "Kms",
+    "KmsState",
     "LocalKek",
     "Manifest",
     "Opened",
@@ -71,12 +79,14 @@ __all__ = [
     "Reference",
     "RemoteError",
     "Rule",
+    "Sealed",
     "SnapshotError",
     "Snippet",
     "SocketKms",
     "StoredValueError",
     "UsageError",
     "Verdict",
+    "Writes",
     "__version__",
     "audit",
     "coverage",

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Final, final
 
-from k8senc.kms import Kms
+from k8senc.kms import Kms, Writes
+from k8senc.kms_client import Sealed
 
 __version__: Final[str]
 LATEST: Final[str]
@@ -22,8 +23,10 @@ __all__ = [
     "Finding",
     "Fix",
     "Inspection",
+    "Judged",
     "KeyMark",
     "KmsProbe",
+    "KmsState",
     "LATEST",
     "LocalKek",
     "Manifest",
@@ -71,6 +74,21 @@ class Chain:
     """What opens and judges the values of one resource."""
 
     def open(self, stored: bytes, etcd_key: str | bytes) -> Opened: ...
+    def judge_many(self, values: Sequence[tuple[str | bytes, bytes]]) -> list[Judged]:
+        """What kube-apiserver would say of many values, each with its etcd key: `[(etcd_key, stored), ...]`.
+
+        Runs without the GIL and hands out no plaintext; each distinct DEK is asked for once. A value that fails is no
+        exception but a `Judged` with a code, `dek-needed` where no kms object answers for its provider.
+        """
+
+    def seal(self, plaintext: bytes, etcd_key: str | bytes, state: KmsState | None = None) -> bytes:
+        """The stored value, as kube-apiserver writes it: by the first provider, with its first key.
+
+        Random bytes come from the operating system. KMS v1 draws a DEK for each value and needs a kms object with
+        `encrypt`; KMS v2 needs a `state`. Raises `UsageError` (`kms-state`, `kms-object`, `kms-encrypt`, `random`),
+        `StoredValueError` (`aad-empty`, `kmsv1-length`, ...), and whatever the kms object raises.
+        """
+
     def needs(self, values: Iterable[bytes]) -> list[DekRequest]: ...
     def supply(self, request: DekRequest, dek: bytes) -> None: ...
 
@@ -111,6 +129,51 @@ class DekRequest:
     def __hash__(self) -> int: ...
 
 @final
+class Judged:
+    """What kube-apiserver would say of one value."""
+
+    @property
+    def opens(self) -> bool: ...
+    @property
+    def stale(self) -> bool | None: ...
+    @property
+    def reasons(self) -> tuple[str, ...]: ...
+    @property
+    def provider(self) -> str | None: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def authenticated(self) -> bool: ...
+    @property
+    def length(self) -> int | None: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def message(self) -> str | None: ...
+    @property
+    def upstream(self) -> str | None: ...
+
+@final
+class KmsState:
+    """What a KMS v2 provider writes with until the KEK changes: a seed, and what the plugin made of it.
+
+    One state serves any number of values and threads. When the plugin reports another key_id, make another one. Raises
+    `StoredValueError` when the plugin's answer breaks kube-apiserver's rules.
+    """
+
+    def __new__(cls, seed: bytes, sealed: Sealed) -> KmsState: ...
+    @staticmethod
+    def create(kms: Writes) -> KmsState:
+        """Draws a seed and has the plugin encrypt it."""
+
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def encrypted_seed(self) -> bytes: ...
+    @property
+    def annotations(self) -> dict[str, bytes]: ...
+
+@final
 class LocalKek:
     """Toy KEKs in memory, for the sample snapshot and for tests."""
 
@@ -122,6 +185,7 @@ class LocalKek:
     @property
     def remote(self) -> bool: ...
     def unwrap(self, request: DekRequest, /) -> bytes: ...
+    def encrypt(self, plaintext: bytes, /) -> Sealed: ...
 
 @final
 class Inspection:

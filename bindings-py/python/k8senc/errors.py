@@ -27,7 +27,7 @@ class K8sEncError(Exception):
 
 
 class StoredValueError(K8sEncError):
-    """A stored value that does not open."""
+    """A stored value that does not open, or one that cannot be written."""
 
     __module__ = "k8senc"
 

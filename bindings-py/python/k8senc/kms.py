@@ -9,8 +9,9 @@ from typing import Protocol
 
 from k8senc._native import DekRequest, LocalKek
 from k8senc.errors import UsageError
+from k8senc.kms_client import Sealed
 
-__all__ = ["Kms", "local_kek"]
+__all__ = ["Kms", "Writes", "local_kek"]
 
 
 class Kms(Protocol):
@@ -19,10 +20,20 @@ class Kms(Protocol):
     * `key_id: str | None`: what Status reports now (KMS v2). Absent or None: staleness cannot be told.
     * `uses_seed: bool`: whether kube-apiserver writes in seed form; it does since 1.29, so the default is True.
     * `never_healthy: bool`: True stands for a plugin that has not answered since the server started; reading then fails.
+    * `encrypt(plaintext: bytes) -> Sealed`: what Encrypt answers for a DEK (KMS v1) or a seed (KMS v2). Only writing needs it
+      (`Writes`).
     """
 
     def unwrap(self, request: DekRequest, /) -> bytes:
         """The DEK or seed inside `request.ciphertext`. An exception is a refusal with the exception's text."""
+        ...
+
+
+class Writes(Protocol):
+    """A KMS plugin that can be written with. If it has a `key_id`, Encrypt has to answer the same one."""
+
+    def encrypt(self, plaintext: bytes, /) -> Sealed:
+        """What becomes of a DEK or seed. An exception is raised on."""
         ...
 
 

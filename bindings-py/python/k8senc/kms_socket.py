@@ -37,6 +37,10 @@ class SocketKms:
             return self._client.decrypt_v1(request.ciphertext)
         return self._client.decrypt(Sealed(request.ciphertext, request.key_id, request.annotations))
 
+    def encrypt(self, plaintext: bytes, /) -> Sealed:
+        """The plugin's answer to Encrypt. Raises `Refusal`, or `RemoteError` when it does not answer."""
+        return self._client.encrypt_v1(plaintext) if self._version == "v1" else self._client.encrypt(plaintext)
+
     def close(self) -> None:
         """Hangs up."""
         self._client.close()

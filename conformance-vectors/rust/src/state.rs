@@ -19,6 +19,8 @@ pub struct StateCase {
     pub api_version: ApiVersion,
     /// The provider's name.
     pub provider: String,
+    /// Whether the server writes in key form, as 1.27 and 1.28 did.
+    pub key_form: bool,
     /// The wall clock at `at_ms` 0, RFC 3339.
     pub start: String,
     /// Everything that happened, in order.
@@ -146,6 +148,7 @@ fn load(prefix: &str) -> Result<Vec<StateCase>, String> {
                 why: case.why,
                 api_version: case.api_version,
                 provider: case.provider,
+                key_form: case.key_form,
                 start: case.start,
                 events: events.map_err(|e| format!("{name}: {e}"))?,
             });
@@ -161,6 +164,8 @@ struct RawCase {
     why: String,
     api_version: ApiVersion,
     provider: String,
+    #[serde(default)]
+    key_form: bool,
     start: String,
     events: Vec<RawEvent>,
 }

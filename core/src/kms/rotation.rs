@@ -15,6 +15,8 @@ use crate::{Error, text::quote};
 pub struct RotationFailure {
     /// The uid that went with Encrypt.
     pub uid: String,
+    /// Whether a seed was to be had, or in key form a DEK.
+    pub uses_seed: bool,
     /// What was wrong with Encrypt or its answer; `None` if only the key_ids of Status and Encrypt differ.
     pub cause: Option<Box<Error>>,
     /// [Hash](super::contract::key_id_hash) of the key_id that Status reported.
@@ -44,9 +46,10 @@ impl RotationFailure {
             .expires
             .map_or_else(|| "0001-01-01T00:00:00Z".into(), rfc3339);
         format!(
-            "failed to rotate DEK uid={}, useSeed=true, errState={state}, errGen={cause}, statusKeyIDHash={}, \
+            "failed to rotate DEK uid={}, useSeed={}, errState={state}, errGen={cause}, statusKeyIDHash={}, \
              encryptKeyIDHash={}, stateKeyIDHash={}, expirationTimestamp={expires}",
             quote(&self.uid),
+            self.uses_seed,
             quote(&self.status_key_id),
             quote(&self.encrypt_key_id),
             quote(&self.state_key_id),

@@ -28,7 +28,7 @@ use crate::{
     crypto::Backend,
     error::KmsCall,
     secret::SecretBytes,
-    wire::kmsv2::{SourceType, check_key_id},
+    wire::kmsv2::{COUNTER_START, SourceType, check_key_id},
 };
 
 /// How long a good result of a probe serves others.
@@ -50,8 +50,8 @@ pub enum Step {
     },
     /// Call Status and hand its answer to [`KmsV2::status_answered`], also when it failed or timed out.
     Status,
-    /// Draw a seed of [`SEED_LEN`] random bytes and a uid (UUID v4), call Encrypt with them and hand all three to
-    /// [`KmsV2::encrypt_answered`].
+    /// Draw a seed (in key form a DEK) of [`SEED_LEN`] random bytes and a uid (UUID v4), call Encrypt with them and hand
+    /// all three to [`KmsV2::encrypt_answered`].
     Encrypt,
     /// The probe is over: healthy, or what kube-apiserver's health endpoint says, by [`Error::upstream`].
     Done(Result<(), Error>),
@@ -62,6 +62,7 @@ pub enum Step {
 /// One KMS v2 provider of one API server.
 pub struct KmsV2 {
     provider: String,
+    form: SourceType,
     backend: &'static dyn Backend,
     loops: Option<Loops>,
     cached: Option<Cached>,
@@ -113,10 +114,25 @@ struct Refresh {
 }
 
 impl KmsV2 {
-    /// A provider that nobody has asked yet. `backend` makes the ciphers.
+    /// A provider that nobody has asked yet, as in kube-apiserver 1.29 and later. `backend` makes the ciphers.
     pub fn new(provider: &str, backend: &'static dyn Backend) -> Self {
+        Self::in_form(SourceType::Seed, provider, backend)
+    }
+
+    /// A provider that writes in key form: one AES-256 key under a counter nonce until the key_id changes.
+    ///
+    /// 1.27 wrote so, and 1.28 unless `KMSv2KDF` was switched on; calls, times, expiry and rotation were the same. What
+    /// differs from these releases are texts: this speaks like 1.29 and later (1.27 and 1.28 took no version but `v2beta1`
+    /// and named it in their error; 1.27 showed key_ids, not their hashes). A restart has to begin with a fresh machine,
+    /// as its counter is kept nowhere else: a nonce used twice gives away both plaintexts.
+    pub fn key_form(provider: &str, backend: &'static dyn Backend) -> Self {
+        Self::in_form(SourceType::Key, provider, backend)
+    }
+
+    fn in_form(form: SourceType, provider: &str, backend: &'static dyn Backend) -> Self {
         Self {
             provider: provider.into(),
+            form,
             backend,
             loops: None,
             cached: None,
@@ -232,7 +248,10 @@ impl KmsV2 {
         let mut faults = mem::take(&mut refresh.faults);
         let made = answer
             .map_err(|reason| Error::KmsEncryptRefused { reason })
-            .and_then(|answer| WriteSource::seed(self.backend, seed, answer));
+            .and_then(|answer| match self.form {
+                SourceType::Seed => WriteSource::seed(self.backend, seed, answer),
+                SourceType::Key => WriteSource::key(self.backend, seed, COUNTER_START, answer),
+            });
         match made {
             Ok(source) if source.answer().key_id == key_id => {
                 self.current = Some(Current {
@@ -247,6 +266,7 @@ impl KmsV2 {
                 faults.push(Error::KmsRotation(alloc::boxed::Box::new(
                     RotationFailure {
                         uid: uid.into(),
+                        uses_seed: self.form == SourceType::Seed,
                         status_key_id: key_id_hash(&key_id),
                         encrypt_key_id: other.as_ref().map(hash).unwrap_or_default(),
                         state_key_id: state.map(|c| hash(&c.source)).unwrap_or_default(),
