@@ -17,9 +17,8 @@ from k8senc._native import KmsProbe, encrypt_answer_fault
 from k8senc.errors import RemoteError
 from k8senc.kms_client import DEFAULT_TIMEOUT, PluginClient, Refusal, Sealed, Status
 
-__all__ = ["RULES", "Check", "Outcome", "Report", "check"]
+__all__ = ["RULES", "Check", "Report", "check"]
 
-Outcome = Literal["pass", "fail", "warn", "untested"]
 Progress = Callable[[int, int], object]
 _T = TypeVar("_T")
 
@@ -54,7 +53,7 @@ class Check:
     """One rule, decided."""
 
     rule: str
-    outcome: Outcome
+    outcome: Literal["pass", "fail", "warn", "untested"]
     found: str
     """What the plugin did."""
     consequence: str | None = None
