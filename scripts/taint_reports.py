@@ -17,6 +17,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Where a public decision is taken: its name, the function, and a piece of the source line if the file is one of ours.
 DECISIONS = [
     ("padding", r"constant_time::pad$", None),
+    # Where it was inlined it is known by its line.
+    ("padding", r"^pad$", r"if bool::from\(bad_"),
     ("padding", r"wire::aescbc::open$", r"match found|Pad::|truncate"),
     ("padding", r"truncate$", r"self\.0\.truncate"),
     ("gcm-tag", r"decrypt_inout_detached$", None),
