@@ -1,5 +1,7 @@
 //! Changes that cure a finding, as edits of the text.
 
+use zeroize::Zeroizing;
+
 use super::{Finding, LintOptions};
 use crate::load::validate;
 use crate::span::Span;
@@ -60,7 +62,10 @@ impl Fix {
     /// The text with this change made; `None` when the edits do not lie in the text.
     #[must_use]
     pub fn apply(&self, text: &str) -> Option<String> {
-        let mut out = String::with_capacity(text.len());
+        // The text holds keys: enough room at once, and wiped where the edits turn out not to fit.
+        let added = self.edits.iter().map(|edit| edit.text.len());
+        let room = added.fold(text.len(), usize::saturating_add);
+        let mut out = Zeroizing::new(String::with_capacity(room));
         let mut done = 0;
         for edit in &self.edits {
             out.push_str(text.get(done..edit.span.start)?);
@@ -68,12 +73,12 @@ impl Fix {
             done = edit.span.end;
         }
         out.push_str(text.get(done..)?);
-        Some(out)
+        Some(core::mem::take(&mut *out))
     }
 
     /// Whether the changed file gets at least as far with kube-apiserver as the file as it is.
     fn is_sound(&self, text: &str, options: &LintOptions, before: &Verdict) -> bool {
-        let Some(changed) = self.apply(text) else {
+        let Some(changed) = self.apply(text).map(Zeroizing::new) else {
             return false;
         };
         let after = validate(changed.as_bytes(), &options.server);

@@ -1,7 +1,7 @@
 //! Configurations: their keys are base64 text, and a parser keeps text in many places.
 
 use k8senc_backends::NATIVE;
-use k8senc_config::{Config, GroupResource, Options, validate};
+use k8senc_config::{Config, GroupResource, LintOptions, Options, lint, validate};
 use k8senc_secret_proof::leaked_by;
 
 use crate::{secrets, told};
@@ -184,6 +184,7 @@ fn judging_leaves_nothing() {
     clean_all("validate", |file| {
         let verdict = validate(file, &Options::default());
         drop(format!("{verdict:?}"));
+        drop(format!("{:?}", lint(file, &LintOptions::default())));
         if let Err(refused) = Config::parse(file) {
             drop((refused.to_string(), format!("{refused:?}")));
         }
