@@ -13,6 +13,7 @@ mod inspect;
 mod judge;
 mod kms;
 mod lint;
+mod plan;
 mod probe;
 mod recovery;
 mod seal;
@@ -46,6 +47,8 @@ mod _native {
     use crate::kms::{DekRequest, LocalKek};
     #[pymodule_export]
     use crate::lint::{Embedded, Manifest, Reference, lint};
+    #[pymodule_export]
+    use crate::plan::{PlanFiles, make_plan};
     #[pymodule_export]
     use crate::probe::{KmsProbe, encrypt_answer_fault};
     #[pymodule_export]

@@ -13,6 +13,7 @@
 
     k8senc.inspect(stored)                       # what needs no key
     k8senc.audit("snapshot.db", config=config)   # the report of `k8senc audit --format json`
+    k8senc.plan(current, goal="rotate-key")      # checked steps; .files.write(directory)
 """
 
 from k8senc._native import (
@@ -53,6 +54,7 @@ from k8senc.explaining import Explanation, explain
 from k8senc.kms import Kms, Writes
 from k8senc.kms_client import Sealed
 from k8senc.kms_socket import SocketKms
+from k8senc.planning import Inventory, Plan, plan
 
 __all__ = [
     "Advice",
@@ -68,6 +70,7 @@ __all__ = [
     "Fix",
     "Inspection",
     "Judged",
+    "Inventory",
     "K8sEncError",
     "KeyMark",
     "Kms",
@@ -75,6 +78,7 @@ __all__ = [
     "LocalKek",
     "Manifest",
     "Opened",
+    "Plan",
     "Problem",
     "Reference",
     "RemoteError",
@@ -97,5 +101,6 @@ __all__ = [
     "key_marks",
     "lint",
     "rules",
+    "plan",
     "validate",
 ]

@@ -31,6 +31,7 @@ __all__ = [
     "LocalKek",
     "Manifest",
     "Opened",
+    "PlanFiles",
     "Problem",
     "Recovery",
     "Reference",
@@ -54,6 +55,7 @@ __all__ = [
     "mask",
     "rules",
     "unreached",
+    "make_plan",
     "validate",
 ]
 
@@ -567,3 +569,32 @@ def unreached(config: Config, *, version: str | None = None) -> list[tuple[str, 
 def failure_modes(config: Config) -> tuple[FailureMode, ...]: ...
 def changes(older: Config, newer: Config) -> list[str]: ...
 def key_marks(config: Config) -> tuple[KeyMark, ...]: ...
+
+@final
+class PlanFiles:
+    """The files of a plan, with their keys. They leave by `write` and `reveal` alone."""
+
+    @property
+    def names(self) -> list[str]: ...
+    def write(self, directory: str | PathLike[str]) -> None: ...
+    def reveal(self, name: str) -> bytes: ...
+    def __len__(self) -> int: ...
+
+def make_plan(
+    current: str | bytes | None,
+    new: str | bytes | None,
+    goal: str | None,
+    *,
+    servers: int,
+    reload: bool,
+    version: str | None,
+    groups: list[tuple[str, str, str | None, str | None, int, int, int]] | None,
+    resources: list[str],
+    kms_delay: int,
+    disabled_key_ids: list[str],
+    rewrite_after: int | None,
+    rewrite_by: str | None,
+    in_place: bool,
+    path: str | None,
+    kept: bool,
+) -> tuple[str, PlanFiles, int]: ...

@@ -26,6 +26,7 @@ COMMANDS = {
     "outage": "What works and what fails while a KMS is down.",
     "diff": "What configurations do differently: drift between servers.",
     "explain": "Cause, check and cure of a log line, a rule or a code.",
+    "plan": "The checked steps from one configuration to another.",
     "kms": "Play kube-apiserver against a KMS plugin.",
 }
 
@@ -95,4 +96,5 @@ def main() -> None:
       k8senc validate encryption-config.yaml
       k8senc lint /etc/kubernetes/manifests/kube-apiserver.yaml
       k8senc explain invalid padding on input
+      k8senc plan encryption-config.yaml --goal rotate-key
     """

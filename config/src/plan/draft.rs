@@ -1,5 +1,7 @@
 //! A configuration that can be changed: entries, providers and keys as the file has them, and what they came from.
 
+use std::collections::BTreeSet;
+
 use zeroize::Zeroizing;
 
 use super::PlanError;
@@ -129,14 +131,18 @@ impl Draft {
         })
     }
 
-    /// The first entry of every rule decides who writes; whether this one is it for some rule.
-    pub(super) fn leads(&self, index: usize) -> bool {
-        let Some(entry) = self.entries.get(index) else {
-            return false;
-        };
-        let before = self.entries.iter().take(index);
-        let taken: Vec<&String> = before.flat_map(|e| &e.names).collect();
-        entry.names.iter().any(|name| !taken.contains(&name))
+    /// The entries that are the first of some rule: these decide who writes.
+    pub(super) fn leading(&self) -> BTreeSet<usize> {
+        let mut taken: BTreeSet<&str> = BTreeSet::new();
+        let mut leading = BTreeSet::new();
+        for (i, entry) in self.entries.iter().enumerate() {
+            for name in &entry.names {
+                if taken.insert(name) {
+                    leading.insert(i);
+                }
+            }
+        }
+        leading
     }
 
     /// The names of all KMS blocks.

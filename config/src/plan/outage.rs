@@ -157,6 +157,12 @@ fn repair(planner: &mut Planner<'_>, blocks: &[KmsBlock]) {
                 format!("ls -l {}", quoted(&block.socket)),
             ));
         }
+        if block.version == KmsVersion::V2 {
+            commands.push(Command::new(
+                SERVER,
+                format!("k8senc kms check {}", quoted(&block.endpoint)),
+            ));
+        }
     }
     let checks = vec![
         "the plugin answers Status with healthz ok and a key_id, and Decrypt for what is stored"

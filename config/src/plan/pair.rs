@@ -343,9 +343,6 @@ pub fn plan_converge(a: &str, b: &str, options: &PlanOptions) -> Result<Plan, Pl
     let one = planner.check(&config_a, &config_b, &both);
     let other = planner.check(&config_b, &config_a, &both);
     planner.direct = Some(if one.ok { other } else { one });
-    let facts = planner.facts();
-    let found = hazards(&config_a, Some(&config_b), &facts);
-    planner.hazards = found.iter().map(reported).collect();
     let (title, goal) = (
         "End with one file on all servers".to_owned(),
         "converge".to_owned(),
@@ -356,6 +353,15 @@ pub fn plan_converge(a: &str, b: &str, options: &PlanOptions) -> Result<Plan, Pl
             .push("both files do the same: any server may have either".to_owned());
         return planner.finish(goal, title);
     }
+    let mut facts = planner.facts();
+    for (name, config) in [("A", &config_a), ("B", &config_b)] {
+        facts
+            .hashes
+            .insert(name.to_owned(), config.content_hash().to_owned());
+    }
+    // What else those two files differ in is what the steps are for.
+    let found = hazards(&config_a, Some(&config_a), &facts);
+    planner.hazards = found.iter().map(reported).collect();
     let first = union(Some(a), Some(b), &config_a, &config_b)?;
     let second = union(Some(b), Some(a), &config_b, &config_a)?;
     planner.back_up();
@@ -382,6 +388,8 @@ pub fn plan_converge(a: &str, b: &str, options: &PlanOptions) -> Result<Plan, Pl
         ),
         Some(first),
     )?;
+    // There are two first files.
+    planner.last_way_back = None;
     planner.notes.push("rewrite every object before a reader is taken away: k8senc plan FILE --goal rotate-key does both".to_owned());
     planner.finish(goal, title)
 }

@@ -35,7 +35,7 @@ pub(super) struct Planner<'p> {
     pub matrix: Vec<Cell>,
     pub notes: Vec<String>,
     pub steps: Vec<Step>,
-    last_way_back: Option<usize>,
+    pub last_way_back: Option<usize>,
 }
 
 /// What a step is called and why it is there.

@@ -1,8 +1,10 @@
 //! Goals that put another writer in place: add it as a reader, promote it, rewrite, take the old one away.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use zeroize::Zeroizing;
 
-use super::commands::{ADMIN, quoted};
+use super::commands::{ADMIN, SERVER, quoted};
 use super::draft::{Draft, DraftEntry, DraftKey, DraftKind, DraftKms, DraftProvider, Local};
 use super::edit::write;
 use super::planner::{Planner, Told};
@@ -37,13 +39,15 @@ pub(super) fn plan(
 ) -> Result<(), PlanError> {
     let draft = current(planner)?;
     planner.decrypting = *goal == Goal::DecryptAll;
+    let leading = draft.leading();
+    let mut names = Names::new(&draft, planner.options);
     let mut jobs = Vec::new();
     for (i, entry) in draft.entries.iter().enumerate() {
-        if !draft.leads(i) || !asked_for(entry, planner.options) {
+        if !leading.contains(&i) || !asked_for(entry, planner.options) {
             continue;
         }
         let made = jobs.len();
-        if let Some(writer) = writer(goal, &draft, entry, made, planner.options, random)? {
+        if let Some(writer) = writer(goal, &draft, entry, made, &mut names, random)? {
             match &writer {
                 Writer::Key(key) if !matches!(goal, Goal::RenameKey { .. }) => {
                     planner.fresh.push(key.secret.clone())
@@ -68,6 +72,15 @@ pub(super) fn plan(
         .flat_map(|entry| entry.names.iter().map(|name| GroupResource::parse(name)))
         .collect();
     planner.back_up();
+    for job in &jobs {
+        if let Writer::Provider(DraftProvider {
+            kind: DraftKind::Kms(kms),
+            ..
+        }) = &job.writer
+        {
+            check_plugin(planner, kms);
+        }
+    }
     roll(
         planner,
         &jobs,
@@ -126,7 +139,7 @@ pub(super) fn plan(
 }
 
 fn all_lead(draft: &Draft) -> bool {
-    (0..draft.entries.len()).all(|i| draft.leads(i))
+    draft.leading().len() == draft.entries.len()
 }
 
 fn encrypts(entry: &DraftEntry) -> bool {
@@ -171,24 +184,23 @@ fn writer(
     draft: &Draft,
     entry: &DraftEntry,
     made: usize,
-    options: &PlanOptions,
+    names: &mut Names,
     random: Random<'_>,
 ) -> Result<Option<Writer>, PlanError> {
     let Some(DraftProvider { kind: now, .. }) = entry.providers.first() else {
         return Ok(None);
     };
-    let name_after = |kind, name: &str| next_name(kind, name, draft, options);
     Ok(match (goal, now) {
         (Goal::RotateKey, DraftKind::Local(kind, keys)) => {
             let name = keys.first().map_or("key", |key| key.name.as_str());
-            Some(Writer::Key(new_key(name_after(*kind, name), random)))
+            Some(Writer::Key(new_key(names.next(*kind, name), random)))
         }
         (Goal::RotateKey, DraftKind::Kms(kms)) => Some(Writer::Kek(kms.name.clone())),
         (Goal::ChangeProvider(kind), now) => {
             if matches!(now, DraftKind::Local(old, _) if old == kind) {
                 return Ok(None);
             }
-            let key = new_key(name_after(*kind, "key0"), random);
+            let key = new_key(names.next(*kind, "key0"), random);
             Some(Writer::Provider(DraftProvider::new(DraftKind::Local(
                 *kind,
                 vec![key],
@@ -225,7 +237,7 @@ fn writer(
             let Some(key) = keys.first().filter(|key| key.name == *from) else {
                 return Ok(None);
             };
-            if taken(*kind, to, draft, options) {
+            if names.has(*kind, to) {
                 return Err(PlanError::new(
                     "goal-unfit",
                     format!("{} has or had a key named {to:?} already", kind.name()),
@@ -289,49 +301,75 @@ fn new_key(name: String, random: Random<'_>) -> DraftKey {
     }
 }
 
-/// Whether a key of the kind has the name, or something is stored under it, or one of both names begins the other.
-fn taken(kind: Local, name: &str, draft: &Draft, options: &PlanOptions) -> bool {
-    let providers = draft.entries.iter().flat_map(|e| &e.providers);
-    let mut keys = providers.flat_map(|p| match &p.kind {
-        DraftKind::Local(k, keys) if *k == kind => keys.as_slice(),
-        _ => &[],
-    });
-    let clash = |other: &str| {
-        other == name
-            || other
-                .strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(':'))
-            || name
-                .strip_prefix(other)
-                .is_some_and(|rest| rest.starts_with(':'))
-    };
-    let prefix = format!("{}{name}:", kind.head());
-    let stored = options.stored.as_ref();
-    keys.any(|key| clash(&key.name))
-        || stored.is_some_and(|s| {
-            s.resources()
-                .any(|r| s.prefixes(r).any(|(p, _)| p.starts_with(&prefix)))
-        })
+/// The names that keys have, or that something is stored under.
+struct Names {
+    taken: BTreeSet<(Local, String)>,
+    /// The last number given to a stem.
+    last: BTreeMap<(Local, String), u64>,
 }
 
-/// The name with the number at its end counted up until it is free.
-fn next_name(kind: Local, name: &str, draft: &Draft, options: &PlanOptions) -> String {
-    let digits = name
-        .bytes()
-        .rev()
-        .take_while(u8::is_ascii_digit)
-        .count()
-        .min(9);
-    let (stem, number) = name.split_at(name.len() - digits);
-    let (stem, mut number) = match number.parse::<u64>() {
-        Ok(number) => (stem.to_owned(), number),
-        Err(_) => (format!("{name}-"), 1),
-    };
-    loop {
-        number += 1;
-        let next = format!("{stem}{number:0digits$}");
-        if !taken(kind, &next, draft, options) {
-            return next;
+impl Names {
+    fn new(draft: &Draft, options: &PlanOptions) -> Self {
+        let mut names = BTreeSet::new();
+        for provider in draft.entries.iter().flat_map(|e| &e.providers) {
+            if let DraftKind::Local(kind, keys) = &provider.kind {
+                names.extend(keys.iter().map(|key| (*kind, key.name.clone())));
+            }
+        }
+        let stored = options.stored.iter();
+        let prefixes = stored.flat_map(|s| s.resources().flat_map(|r| s.prefixes(r)));
+        for (prefix, _) in prefixes {
+            for kind in [Local::Aescbc, Local::Aesgcm, Local::Secretbox] {
+                let name = prefix.strip_prefix(kind.head());
+                let name = name.and_then(|n| n.strip_suffix(':'));
+                names.extend(name.map(|name| (kind, name.to_owned())));
+            }
+        }
+        Self {
+            taken: names,
+            last: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the name is taken, or it and a taken one begin each other up to a colon.
+    fn has(&self, kind: Local, name: &str) -> bool {
+        let colons = name.match_indices(':').map(|(at, _)| at);
+        let begins = colons.filter_map(|at| name.get(..at));
+        let longer = format!("{name}:");
+        self.taken.contains(&(kind, name.to_owned()))
+            || begins
+                .into_iter()
+                .any(|begin| self.taken.contains(&(kind, begin.to_owned())))
+            || self
+                .taken
+                .range((kind, longer.clone())..)
+                .next()
+                .is_some_and(|(k, next)| *k == kind && next.starts_with(&longer))
+    }
+
+    /// The name with the number at its end counted up until it is free; taken from then on.
+    fn next(&mut self, kind: Local, name: &str) -> String {
+        let digits = name
+            .bytes()
+            .rev()
+            .take_while(u8::is_ascii_digit)
+            .count()
+            .min(9);
+        let (stem, number) = name.split_at(name.len() - digits);
+        let (stem, mut number) = match number.parse::<u64>() {
+            Ok(number) => (stem.to_owned(), number),
+            Err(_) => (format!("{name}-"), 1),
+        };
+        let place = (kind, stem.clone());
+        number = number.max(self.last.get(&place).copied().unwrap_or(0));
+        loop {
+            number += 1;
+            let next = format!("{stem}{number:0digits$}");
+            if !self.has(kind, &next) {
+                self.last.insert(place, number);
+                self.taken.insert((kind, next.clone()));
+                return next;
+            }
         }
     }
 }
@@ -427,6 +465,29 @@ fn remove(entry: &mut DraftEntry, writer: &Writer) {
         Writer::Identity => entry.providers.truncate(1),
         Writer::Kek(_) => {}
     }
+}
+
+fn check_plugin(planner: &mut Planner<'_>, kms: &DraftKms) {
+    let told = Told::new(
+        "check-plugin",
+        format!("Play kube-apiserver against the plugin {}", kms.name),
+        "A server that starts with a block whose plugin does not answer is slow to start and not ready, and cannot read through it.",
+    );
+    let check = if kms.version == KmsVersion::V2 {
+        format!("k8senc kms check {}", quoted(&kms.endpoint))
+    } else {
+        format!(
+            "ls -l {}",
+            quoted(kms.endpoint.trim_start_matches("unix://"))
+        )
+    };
+    let checks = vec!["it answers on every server, with the same key_id".to_owned()];
+    planner.step(
+        told,
+        vec![Command::new(SERVER, check)],
+        checks,
+        "nothing was changed",
+    );
 }
 
 fn rotate_kek(planner: &mut Planner<'_>, name: &str) {
