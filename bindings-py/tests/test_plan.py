@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import k8senc
+from k8senc.plan_table import folded
 from tests.test_cli import CONFIG, SNAPSHOT, sentence
 from tests.test_cli import k8senc as run_k8senc
 
@@ -151,6 +154,18 @@ def test_the_table_fits(tmp_path: Path, one: Path) -> None:
         assert max(map(len, text.splitlines())) <= 100 and "\x1b" not in text and not ran.stderr
         for key in re.findall(r"[A-Za-z0-9+/]{43}=", CONFIG.read_text() + one.read_text()):
             assert key not in text
+
+
+def test_commands_can_be_pasted_as_they_are_shown() -> None:
+    plan = k8senc.plan(CONFIG.read_bytes(), goal="rotate-key", kubernetes="1.30", rewrite_by="parts")
+    commands = [command.text for step in plan.steps for command in step.commands]
+    commands += [check.command for step in plan.steps for check in step.checks if check.command]
+    long = [text for text in commands if max(map(len, text.split("\n"))) > 74 and " #" not in text]
+    assert len(long) > 5
+    for text in long:
+        assert shlex.split(folded(text, 74)) == shlex.split(text)
+        assert subprocess.run(["bash", "-n", "-c", folded(text, 74)], check=False).returncode == 0
+        assert "\\\n" in folded(text, 74)
 
 
 def test_json_and_markdown(one: Path, tmp_path: Path) -> None:

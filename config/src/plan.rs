@@ -173,7 +173,7 @@ pub struct Step {
     /// What to run, in order.
     pub commands: Vec<Command>,
     /// How to see that it is done.
-    pub checks: Vec<String>,
+    pub checks: Vec<Sign>,
     /// How to go back.
     pub back: Back,
     /// What the model says of the way from the file before.
@@ -220,6 +220,33 @@ pub struct Command {
     pub variant: Option<&'static str>,
     /// For a shell.
     pub text: String,
+}
+
+/// How to see that something is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Sign {
+    /// What there is to see.
+    pub what: String,
+    /// What shows it, for a shell, if anything does.
+    pub command: Option<String>,
+}
+
+impl Sign {
+    pub(super) fn of(what: impl Into<String>, command: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            command: Some(command.into()),
+        }
+    }
+
+    pub(super) fn seen(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            command: None,
+        }
+    }
 }
 
 /// Whether and how a step can be undone.

@@ -51,8 +51,10 @@ def _step(plan: Plan, step: PlanStep) -> list[str]:
     for command in step.commands:
         lines += [f"On {command.place}{f' ({command.variant})' if command.variant else ''}:", ""]
         lines += _code("sh", command.text)
-    lines += [f"- [ ] {_text(check)}" for check in step.checks]
-    lines += ([""] if step.checks else []) + [f"Going back: {_text(step.back.how)}.", ""]
+    for check in step.checks:
+        lines += [f"- [ ] {_text(check.what)}", ""]
+        lines += _code("sh", check.command) if check.command else []
+    lines += [f"Going back: {_text(step.back.how)}.", ""]
     if plan.last_way_back == step.number and step.number < len(plan.steps):
         lines += ["After this step the first file cannot be put back at once.", ""]
     return lines

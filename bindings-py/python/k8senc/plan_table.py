@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -11,6 +13,8 @@ from k8senc._native import escape
 from k8senc.planning import Plan, PlanCheck, PlanCommand, PlanGrowth, PlanHazard, PlanStep
 
 _SEVERITY = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "info": ("·", "dim")}
+# Narrow enough for 80 columns, with what stands before it.
+_SHELL = 74
 _DIFF = {"+": "green", "-": "red"}
 
 
@@ -103,13 +107,38 @@ def _step(plan: Plan, step: PlanStep) -> RenderableType:
         if heading != place:
             parts.append(Text(heading, "cyan"))
             place = heading
-        parts.append(Padding(Text(shown(command.text), overflow="fold"), (0, 0, 0, 2)))
-    parts += [_row("?", "cyan", Text(shown(check), overflow="fold")) for check in step.checks]
+        parts.append(_shell(command.text))
+    for check in step.checks:
+        parts.append(_row("?", "cyan", Text(shown(check.what))))
+        if check.command:
+            parts.append(_shell(check.command))
     parts.append(_row("←", "dim" if step.back.safe else "yellow", Text(shown(step.back.how), "dim" if step.back.safe else "yellow")))
     if plan.last_way_back == step.number and step.number < len(plan.steps):
         parts.append(_row("!", "yellow", Text("after this step the first file cannot be put back at once: go back step by step, or on", "yellow")))
     title = Text(f"{step.number}. {shown(step.title)}", "bold")
     return Group(title, Padding(Group(*parts), (0, 0, 0, 3)))
+
+
+def _shell(text: str) -> RenderableType:
+    """A command that can be pasted as it is shown."""
+    return Padding(Text(folded(shown(text), _SHELL), no_wrap=True, overflow="ignore"), (0, 0, 0, 2))
+
+
+def folded(text: str, width: int) -> str:
+    """Long lines of a command broken at blanks outside of quotes, with the backslash that a shell wants."""
+    return "\n".join(_folded_line(line, width) for line in text.split("\n"))
+
+
+def _folded_line(line: str, width: int) -> str:
+    if len(line) <= width or re.search(r"(^|\s)#", line):
+        return line
+    lines = [""]
+    for word in re.findall(r"(?:'[^']*'|\"(?:\\.|[^\"])*\"|\$\([^)]*\)|[^\s'\"])+", line):
+        if lines[-1] and len(lines[-1]) + len(word) + 3 > width:
+            lines.append(f"  {word}")
+        else:
+            lines[-1] += f" {word}" if lines[-1] else word
+    return " \\\n".join(lines)
 
 
 def _place(command: PlanCommand) -> str:

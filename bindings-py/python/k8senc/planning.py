@@ -11,7 +11,7 @@ from typing import Any
 from k8senc._native import Audit, Config, PlanFiles, make_plan
 from k8senc.errors import UsageError
 
-__all__ = ["Inventory", "Plan", "PlanBack", "PlanCell", "PlanCheck", "PlanCommand", "PlanFile", "PlanGrowth", "PlanHazard", "PlanStep", "plan"]
+__all__ = ["Inventory", "Plan", "PlanBack", "PlanCell", "PlanCheck", "PlanCommand", "PlanFile", "PlanGrowth", "PlanHazard", "PlanSign", "PlanStep", "plan"]
 
 Group = tuple[str, str, str | None, str | None, int, int, int]
 
@@ -78,6 +78,14 @@ class PlanCommand:
 
 
 @dataclass(frozen=True)
+class PlanSign:
+    """Something to see, and the command that shows it."""
+
+    what: str
+    command: str | None
+
+
+@dataclass(frozen=True)
 class PlanFile:
     """A file of a step, keys replaced by name and fingerprint; `name` is None when the file is taken away."""
 
@@ -104,7 +112,7 @@ class PlanStep:
     why: str
     file: PlanFile | None
     commands: tuple[PlanCommand, ...]
-    checks: tuple[str, ...]
+    checks: tuple[PlanSign, ...]
     back: PlanBack
     checked: PlanCheck | None
     hazards: tuple[PlanHazard, ...]
@@ -240,7 +248,7 @@ def _step(step: Mapping[str, Any]) -> PlanStep:
         why=step["why"],
         file=None if file is None else PlanFile(file["name"], file["diff"], file["layoutKept"]),
         commands=tuple(PlanCommand(**command) for command in step["commands"]),
-        checks=tuple(step["checks"]),
+        checks=tuple(PlanSign(**check) for check in step["checks"]),
         back=PlanBack(**step["back"]),
         checked=_check(step["checked"]),
         hazards=_hazards(step["hazards"]),

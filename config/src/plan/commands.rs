@@ -1,6 +1,6 @@
 //! What to run, by release and kind of set-up.
 
-use super::{Command, PlanOptions};
+use super::{Command, PlanOptions, Sign};
 use crate::builtin::resources;
 use crate::config::Config;
 use crate::resource::GroupResource;
@@ -9,6 +9,7 @@ use crate::transition::{MANY_OBJECTS, RewriteBy};
 /// Where a command runs.
 pub(super) const SERVER: &str = "each control-plane server, one after the other";
 pub(super) const ADMIN: &str = "a machine with kubectl";
+pub(super) const HOLDER: &str = "the machine that has the snapshot";
 pub(super) const MEMBER: &str = "an etcd member";
 pub(super) const EVERY_MEMBER: &str = "each etcd member, one after the other, the leader last";
 const STATIC_POD: &str = "static pod";
@@ -78,30 +79,53 @@ fn restart() -> Vec<Command> {
     ]
 }
 
+/// When a server last heard which key_id of each plugin.
+pub(super) const KEY_ID_METRIC: &str =
+    "apiserver_envelope_encryption_key_id_hash_status_last_timestamp_seconds";
+
+/// A request to one server, whose address stands for `SERVER`.
+pub(super) fn ask(path: &str) -> String {
+    format!("kubectl --server=https://SERVER:6443 get --raw {path}")
+}
+
+/// A metric of one server.
+pub(super) fn metric(name: &str) -> String {
+    format!("{} | grep ^{name}", ask("/metrics"))
+}
+
 /// How to see that every server uses the file.
-pub(super) fn in_use(options: &PlanOptions, file: &str, config: &Config) -> Vec<String> {
+pub(super) fn in_use(options: &PlanOptions, file: &str, config: &Config) -> Vec<Sign> {
     let mut checks = Vec::new();
     let wait = if options.reload {
-        " (up to a minute after the file is there)"
+        ", up to a minute after the file is there"
     } else {
         ""
     };
     if options.version.minor() >= 34 {
-        checks.push(format!(
-            "on every server the hash in the metric is that of the file{wait}: sha256sum {}; kubectl --server=https://SERVER:6443 get --raw /metrics | grep ^apiserver_encryption_config_controller_last_config_info",
-            quoted(file)
+        checks.push(Sign::of(
+            format!("on every server the hash in the metric is that of the file{wait}"),
+            format!(
+                "sha256sum {}; {}",
+                quoted(file),
+                metric("apiserver_encryption_config_controller_last_config_info")
+            ),
         ));
     } else if options.reload {
-        checks.push(format!(
-            "on every server the reload succeeded{wait}: kubectl --server=https://SERVER:6443 get --raw /metrics | grep ^apiserver_encryption_config_controller_automatic_reload"
+        checks.push(Sign::of(
+            format!("on every server the reload succeeded{wait}"),
+            metric("apiserver_encryption_config_controller_automatic_reload"),
         ));
     }
     if !options.reload {
-        checks.push("every server has started after its file was replaced, and is ready before the next one is touched: kubectl --server=https://SERVER:6443 get --raw /readyz".to_owned());
+        checks.push(Sign::of(
+            "every server has started after its file was replaced, and is ready before the next one is touched",
+            ask("/readyz"),
+        ));
     }
     for check in config.health_checks(options.reload) {
-        checks.push(format!(
-            "kubectl --server=https://SERVER:6443 get --raw /readyz/{check}"
+        checks.push(Sign::of(
+            "its KMS plugins are healthy",
+            ask(&format!("/readyz/{check}")),
         ));
     }
     checks

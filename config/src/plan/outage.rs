@@ -1,8 +1,8 @@
 //! A KMS is down: what makes it worse, what helps, and in which order.
 
-use super::commands::{ADMIN, SERVER, quoted, snapshot};
+use super::commands::{ADMIN, SERVER, ask, quoted, snapshot};
 use super::planner::{Planner, Told};
-use super::{Command, PlanError};
+use super::{Command, PlanError, Sign};
 use crate::config::{Config, KmsBlock, KmsVersion};
 use crate::transition::Rollout;
 
@@ -80,7 +80,9 @@ fn leave_alone(planner: &mut Planner<'_>, blocks: &[KmsBlock], down: &[String]) 
     planner.step(
         told,
         commands,
-        vec!["no kube-apiserver has started since the outage began".to_owned()],
+        vec![Sign::seen(
+            "no kube-apiserver has started since the outage began",
+        )],
         "nothing was changed",
     );
     let told = Told::new(
@@ -128,18 +130,19 @@ fn read_while_possible(planner: &mut Planner<'_>, blocks: &[KmsBlock]) {
     if names.iter().any(|name| name.starts_with('*')) {
         commands.push(Command::new(ADMIN, "umask 077; for r in $(kubectl api-resources --verbs=list -o name); do kubectl --server=https://SERVER:6443 get \"$r\" --all-namespaces -o json > \"SERVER-$r.json\"; done"));
     }
-    let checks =
-        vec!["a list that fails at one object fails as a whole: get the others by name".to_owned()];
+    let checks = vec![Sign::seen(
+        "a list that fails at one object fails as a whole: get the others by name",
+    )];
     planner.step(told, commands, checks, "delete the files");
     let told = Told::new(
         "snapshot",
         "Back up etcd as it is",
         "The values are all there, encrypted. With the KEK they can be opened later, here or offline.",
     );
-    let checks = vec![
-        "k8senc audit outage.db --config CURRENT-FILE lists the key_ids that have to come back"
-            .to_owned(),
-    ];
+    let checks = vec![Sign::of(
+        "the key_ids that have to come back are listed",
+        "k8senc audit outage.db --config CURRENT-FILE",
+    )];
     planner.step(told, snapshot("outage.db"), checks, "nothing was changed");
 }
 
@@ -164,10 +167,9 @@ fn repair(planner: &mut Planner<'_>, blocks: &[KmsBlock]) {
             ));
         }
     }
-    let checks = vec![
-        "the plugin answers Status with healthz ok and a key_id, and Decrypt for what is stored"
-            .to_owned(),
-    ];
+    let checks = vec![Sign::seen(
+        "the plugin answers Status with healthz ok and a key_id, and Decrypt for what is stored",
+    )];
     planner.step(told, commands, checks, "nothing was changed in the cluster");
     let told = Told::new(
         "recovered",
@@ -176,7 +178,10 @@ fn repair(planner: &mut Planner<'_>, blocks: &[KmsBlock]) {
     );
     let checks = planner.config.health_checks(planner.options.reload);
     let ready = |check: &String| {
-        format!("on every server: kubectl --server=https://SERVER:6443 get --raw /readyz/{check}")
+        Sign::of(
+            "it passes on every server",
+            ask(&format!("/readyz/{check}")),
+        )
     };
     let checks = checks.iter().map(ready).collect();
     planner.step(told, Vec::new(), checks, "nothing was changed");
@@ -205,7 +210,9 @@ fn if_lost(planner: &mut Planner<'_>) {
         ADMIN,
         "kubectl create -f SERVER-secrets.json   # without resourceVersion and uid",
     ));
-    let checks = vec!["k8senc audit of a new snapshot finds nothing unreadable".to_owned()];
+    let checks = vec![Sign::seen(
+        "k8senc audit of a new snapshot finds nothing unreadable",
+    )];
     planner.step(
         told,
         commands,

@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 use super::commands::{in_use, install, uninstall};
 use super::shown::{Fresh, diff};
 use super::{
-    Back, Cell, Check, Command, File, Plan, PlanError, PlanHazard, PlanOptions, Step, parse, size,
+    Back, Cell, Check, Command, File, Plan, PlanError, PlanHazard, PlanOptions, Sign, Step, parse,
+    size,
 };
 use crate::config::Config;
 use crate::lint::Severity;
@@ -36,6 +37,8 @@ pub(super) struct Planner<'p> {
     pub notes: Vec<String>,
     pub steps: Vec<Step>,
     pub last_way_back: Option<usize>,
+    /// The rules that the goal changes, if not all.
+    pub changed: Option<Vec<GroupResource>>,
 }
 
 /// What a step is called and why it is there.
@@ -97,6 +100,7 @@ impl<'p> Planner<'p> {
             notes: Vec::new(),
             steps: Vec::new(),
             last_way_back: None,
+            changed: None,
         }
     }
 
@@ -237,7 +241,9 @@ impl<'p> Planner<'p> {
             ),
             None => (
                 uninstall(),
-                vec!["every server has started without --encryption-provider-config".to_owned()],
+                vec![Sign::seen(
+                    "every server has started without --encryption-provider-config",
+                )],
             ),
         };
         let (text, layout_kept) = next.unwrap_or_else(|| (Zeroizing::default(), true));
@@ -279,7 +285,7 @@ impl<'p> Planner<'p> {
         &mut self,
         told: Told,
         commands: Vec<Command>,
-        checks: Vec<String>,
+        checks: Vec<Sign>,
         back: &str,
     ) -> &mut Vec<PlanHazard> {
         let number = self.number();
@@ -348,7 +354,11 @@ impl<'p> Planner<'p> {
             direct: self.direct,
             hazards: self.hazards,
             matrix: self.matrix,
-            growth: size::growth(&self.config, self.options.stored.as_ref()),
+            growth: size::growth(
+                &self.config,
+                self.changed.as_deref(),
+                self.options.stored.as_ref(),
+            ),
             steps: self.steps,
             last_way_back: self.last_way_back,
             notes: self.notes,

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
-use super::commands::{ADMIN, SERVER, quoted};
+use super::commands::{ADMIN, KEY_ID_METRIC, SERVER, metric, quoted};
 use super::draft::{Draft, DraftEntry, DraftKey, DraftKind, DraftKms, DraftProvider, Local};
 use super::edit::write;
 use super::planner::{Planner, Told};
-use super::{Command, Goal, PlanError, PlanOptions};
+use super::{Command, Goal, PlanError, PlanOptions, Sign};
 use crate::config::KmsVersion;
 use crate::golang::base64_encode;
 use crate::resource::GroupResource;
@@ -71,6 +71,7 @@ pub(super) fn plan(
         .filter_map(|job| draft.entries.get(job.entry))
         .flat_map(|entry| entry.names.iter().map(|name| GroupResource::parse(name)))
         .collect();
+    planner.changed = Some(rules.clone());
     planner.back_up();
     for job in &jobs {
         if let Writer::Provider(DraftProvider {
@@ -481,7 +482,9 @@ fn check_plugin(planner: &mut Planner<'_>, kms: &DraftKms) {
             quoted(kms.endpoint.trim_start_matches("unix://"))
         )
     };
-    let checks = vec!["it answers on every server, with the same key_id".to_owned()];
+    let checks = vec![Sign::seen(
+        "it answers on every server, with the same key_id",
+    )];
     planner.step(
         told,
         vec![Command::new(SERVER, check)],
@@ -496,19 +499,20 @@ fn rotate_kek(planner: &mut Planner<'_>, name: &str) {
         format!("Make a new KEK version in the KMS behind {name}; keep the old one enabled"),
         "The file stays as it is: the plugin reports a new key_id, and every server makes a new seed under it. Everything stored before is stale then, and still needs the old KEK.",
     );
-    let metric = Command::new(
+    let shown = Command::new(
         ADMIN,
         format!(
-            "kubectl --server=https://SERVER:6443 get --raw /metrics | grep ^apiserver_envelope_encryption_key_id_hash_status_last_timestamp_seconds | grep {}",
+            "{} | grep {}",
+            metric(KEY_ID_METRIC),
             quoted(&format!("provider_name=\"{name}\""))
         ),
     );
-    let checks = vec![
-        "the newest key_id_hash is another than before, and the same on every server".to_owned(),
-    ];
+    let checks = vec![Sign::seen(
+        "the newest key_id_hash is another than before, and the same on every server",
+    )];
     planner.step(
         told,
-        vec![metric],
+        vec![shown],
         checks,
         "make the old KEK version the primary one again",
     );
@@ -520,6 +524,9 @@ fn disable_kek(planner: &mut Planner<'_>, name: &str) {
         format!("Disable the old KEK version behind {name}, and do not destroy it yet"),
         "Nothing live needs it. Every older snapshot does.",
     );
-    let checks = vec!["k8senc plan FILE FILE --snapshot after.db --disable-key-id OLD-KEY-ID finds no object that names it".to_owned()];
+    let checks = vec![Sign::of(
+        "no object names it",
+        "k8senc plan FILE FILE --snapshot after.db --disable-key-id OLD-KEY-ID",
+    )];
     planner.step(told, Vec::new(), checks, "enable it again");
 }

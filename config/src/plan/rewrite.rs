@@ -2,7 +2,7 @@
 
 use super::commands::{self, snapshot};
 use super::planner::{Planner, Told, reported};
-use super::{Command, PlanHazard};
+use super::{Command, PlanHazard, Sign};
 use crate::config::{Config, KmsVersion, Provider};
 use crate::resource::GroupResource;
 use crate::transition::{Inventory, Readers, SETTLING_SECONDS, hazards};
@@ -14,10 +14,10 @@ impl Planner<'_> {
             "Back up etcd, and the file that opens the backup",
             "A snapshot is worth what can be decrypted of it: keep the file it needs, apart from it.",
         );
-        let checks = vec![
-            "k8senc audit before.db --config CURRENT-FILE says that nothing is unreadable"
-                .to_owned(),
-        ];
+        let checks = vec![Sign::of(
+            "nothing is unreadable already",
+            "k8senc audit before.db --config CURRENT-FILE",
+        )];
         self.step(told, snapshot("before.db"), checks, "nothing was changed");
     }
 
@@ -63,12 +63,11 @@ impl Planner<'_> {
             "A value changes its key only when it is written. The API server writes an unchanged object too if it is stale.",
         );
         let run = commands::rewrite(by, &taken, &groups, number, self.options);
-        let mut checks = vec![
-            "repeat what failed with a conflict: somebody else wrote that object meanwhile"
-                .to_owned(),
-        ];
+        let mut checks = vec![Sign::seen(
+            "nothing failed but by a conflict, when somebody else wrote the object meanwhile: repeat that",
+        )];
         if (35..37).contains(&self.options.version.minor()) && self.options.rewrite_by.is_none() {
-            checks.push("with the feature gate StorageVersionMigrator and --runtime-config=storagemigration.k8s.io/v1beta1=true, a StorageVersionMigration does the same more gently (--rewrite-by migration)".to_owned());
+            checks.push(Sign::seen("with the feature gate StorageVersionMigrator and --runtime-config=storagemigration.k8s.io/v1beta1=true, a StorageVersionMigration does the same more gently (--rewrite-by migration)"));
         }
         let mut facts = self.facts();
         facts.rewrite_by = Some(by);
@@ -119,7 +118,10 @@ impl Planner<'_> {
         );
         let mut checks = Vec::new();
         if version == KmsVersion::V2 {
-            checks.push("every server reports the same newest key_id: kubectl --server=https://SERVER:6443 get --raw /metrics | grep ^apiserver_envelope_encryption_key_id_hash_status_last_timestamp_seconds".to_owned());
+            checks.push(Sign::of(
+                "every server reports the same newest key_id",
+                commands::metric(commands::KEY_ID_METRIC),
+            ));
         }
         self.step(
             told,
@@ -146,11 +148,12 @@ impl Planner<'_> {
         );
         let mut run = snapshot("after.db");
         run.push(Command::new(
-            "where the snapshot is",
+            commands::HOLDER,
             format!("k8senc audit after.db --config {file}"),
         ));
-        let checks =
-            vec!["nothing live is stale, exposed or unreadable; go on only then".to_owned()];
+        let checks = vec![Sign::seen(
+            "nothing live that was rewritten is stale, exposed or unreadable; go on only then",
+        )];
         self.step(told, run, checks, "nothing was changed");
         let told = Told::new(
             "compact",
@@ -171,7 +174,10 @@ impl Planner<'_> {
         self.step(
             told,
             commands::defrag(),
-            vec!["etcdctl endpoint health --cluster, before the next member".to_owned()],
+            vec![Sign::of(
+                "all members are healthy before the next one is touched",
+                "etcdctl endpoint health --cluster",
+            )],
             "nothing to undo",
         );
         let told = Told::new(
@@ -181,7 +187,7 @@ impl Planner<'_> {
         );
         let mut run = snapshot("rewritten.db");
         run.push(Command::new(
-            "where the snapshot is",
+            commands::HOLDER,
             format!("k8senc audit rewritten.db --config {file}"),
         ));
         self.step(told, run, Vec::new(), "nothing was changed");

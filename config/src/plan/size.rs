@@ -146,10 +146,17 @@ fn average_overhead(prefix: &str) -> i64 {
 }
 
 /// What every rule of a file costs.
-pub(super) fn growth(after: &Config, stored: Option<&Inventory>) -> Vec<Growth> {
+pub(super) fn growth(
+    after: &Config,
+    rules: Option<&[GroupResource]>,
+    stored: Option<&Inventory>,
+) -> Vec<Growth> {
     let mut rows = Vec::new();
     for (rule, providers) in after.rules() {
-        let Some(writer) = providers.first() else {
+        let Some(writer) = providers
+            .first()
+            .filter(|_| rules.is_none_or(|rules| rules.contains(rule)))
+        else {
             continue;
         };
         let prefix = writer.prefixes().next().unwrap_or_default();
