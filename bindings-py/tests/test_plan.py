@@ -163,7 +163,7 @@ def test_commands_can_be_pasted_as_they_are_shown() -> None:
     long = [text for text in commands if max(map(len, text.split("\n"))) > 74 and " #" not in text]
     assert len(long) > 5
     for text in long:
-        assert shlex.split(folded(text, 74)) == shlex.split(text)
+        assert shlex.split(folded(text, 74).replace("\\\n", "")) == shlex.split(text)
         assert subprocess.run(["bash", "-n", "-c", folded(text, 74)], check=False).returncode == 0
         assert "\\\n" in folded(text, 74)
 

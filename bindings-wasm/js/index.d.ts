@@ -202,7 +202,7 @@ export interface Reader {
 }
 
 export interface TransitionEvent {
-  event: "takes" | "writes" | "restarts" | "down" | "other";
+  event: "takes" | "writes" | "restarts" | "down" | "back" | "other";
   server?: number;
   reader?: Reader;
   text: string;

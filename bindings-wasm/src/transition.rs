@@ -129,6 +129,7 @@ impl From<&Event> for EventAnswer {
             Event::Writes(server, writer) => ("writes", Some(*server), Some(writer)),
             Event::Restarts(server) => ("restarts", Some(*server), None),
             Event::Down(kms) => ("down", None, Some(kms)),
+            Event::Back(kms) => ("back", None, Some(kms)),
             _ => ("other", None, None),
         };
         Self {

@@ -1,6 +1,5 @@
 //! Every recorded configuration that loads, with every goal: files that load and mean what they should, whatever form
 //! the first one has, and no key in what is shown.
-#![expect(clippy::unwrap_used, reason = "a test's helper fails its test")]
 
 use std::collections::BTreeSet;
 

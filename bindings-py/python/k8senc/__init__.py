@@ -100,7 +100,7 @@ __all__ = [
     "inspect",
     "key_marks",
     "lint",
-    "rules",
     "plan",
+    "rules",
     "validate",
 ]

@@ -52,10 +52,10 @@ __all__ = [
     "render",
     "key_marks",
     "lint",
+    "make_plan",
     "mask",
     "rules",
     "unreached",
-    "make_plan",
     "validate",
 ]
 

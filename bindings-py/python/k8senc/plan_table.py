@@ -59,7 +59,8 @@ def _headline(plan: Plan) -> Text:
         return Text(f"✗ {shown(plan.title)}: not safe in one go, {way}", "bold red")
     if not plan.ok:
         return Text(f"✗ {shown(plan.title)}: see the errors below", "bold red")
-    return Text(f"✓ {shown(plan.title)}: {steps}, every change checked" if plan.steps else f"✓ {shown(plan.title)}: nothing to do", "bold green")
+    checked = ", every change checked" if any(step.checked for step in plan.steps) else ""
+    return Text(f"✓ {shown(plan.title)}: {steps}{checked}" if plan.steps else f"✓ {shown(plan.title)}: nothing to do", "bold green")
 
 
 def _setting(plan: Plan) -> Text:
