@@ -518,11 +518,11 @@ typedef struct k8senc_write_key k8senc_write_key;
  */
 typedef struct k8senc_buf {
     /**
-     * The bytes; JSON has no NUL behind it.
+     * The bytes, with a NUL behind them.
      */
     uint8_t *ptr;
     /**
-     * How many.
+     * How many, without the NUL.
      */
     size_t len;
 } k8senc_buf;
@@ -1553,6 +1553,46 @@ k8senc_status k8senc_kmsv2_describe(const struct k8senc_kmsv2 *kms,
  * `error` is NULL or writable.
  */
 k8senc_status k8senc_panic_for_test(struct k8senc_error **error);
+
+/**
+ * Which plugins write such an encrypted DEK, the likeliest first, and what has to be known to unwrap it, as JSON; `docs/c.md`
+ * has the fields. `key_id` and `annotations` as in `k8senc_dek_request`. That a shape is recognised proves nothing. Gives
+ * `*json`, for `k8senc_buf_free`.
+ *
+ * # Safety
+ * Each pointer is NULL or readable for the length beside it; `json` and `error` are NULL or writable.
+ */
+k8senc_status k8senc_plugins_recognise(const uint8_t *ciphertext,
+                                       size_t ciphertext_len,
+                                       const uint8_t *key_id,
+                                       size_t key_id_len,
+                                       const uint8_t *annotations,
+                                       size_t annotations_len,
+                                       struct k8senc_buf *json,
+                                       struct k8senc_error **error);
+
+/**
+ * Unwraps an encrypted DEK with an AES key that the caller holds, for the plugins where that is possible: `plugin` is
+ * `transit`, `pkcs11-gcm`, `barbican` or `local-kek`, as `k8senc_plugins_recognise` names it; `associated_data` is what
+ * openbao-kubernetes-kms sent, empty for all others. Gives `*dek`, for `k8senc_buf_free`, which wipes it.
+ *
+ * # Safety
+ * As `k8senc_plugins_recognise`; `dek` is NULL or writable.
+ */
+k8senc_status k8senc_plugins_unwrap(const uint8_t *plugin,
+                                    size_t plugin_len,
+                                    const uint8_t *ciphertext,
+                                    size_t ciphertext_len,
+                                    const uint8_t *key_id,
+                                    size_t key_id_len,
+                                    const uint8_t *annotations,
+                                    size_t annotations_len,
+                                    const uint8_t *key,
+                                    size_t key_len,
+                                    const uint8_t *associated_data,
+                                    size_t associated_data_len,
+                                    struct k8senc_buf *dek,
+                                    struct k8senc_error **error);
 
 /**
  * Frees a list and its requests. NULL is allowed. Takes `requests`.

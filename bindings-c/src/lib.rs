@@ -27,6 +27,7 @@ mod owned;
 mod packed;
 #[cfg(feature = "panic-test")]
 mod panic_tests;
+pub mod plugins;
 mod random;
 mod raw;
 mod report;

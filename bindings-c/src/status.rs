@@ -202,3 +202,27 @@ impl Status {
             .map_or("call", |(c, _)| c)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_error_of_core_has_a_number_of_its_own() {
+        let codes: Vec<&str> = OF_CORE.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, k8senc::Error::CODES);
+        let numbers: BTreeSet<i32> = OF_CORE.iter().map(|(_, status)| *status as i32).collect();
+        assert_eq!(numbers.len(), OF_CORE.len());
+        assert!(numbers.iter().all(|number| (100..199).contains(number)));
+    }
+
+    #[test]
+    fn statuses_that_blame_the_call_have_codes_of_their_own() {
+        for (at, (code, status)) in OF_CALLS.iter().enumerate() {
+            assert_eq!(*status as usize, at);
+            assert!(!k8senc::Error::CODES.contains(code));
+        }
+    }
+}
