@@ -1421,6 +1421,18 @@ k8senc_status k8senc_kmsv2_new(const uint8_t *provider,
                                struct k8senc_error **error);
 
 /**
+ * As `k8senc_kmsv2_new`, for a server that writes in key form, as 1.27 and 1.28 did: one DEK under a counter until the key_id
+ * changes. After a restart begin with a new handle and a new DEK: the counter is kept nowhere else.
+ *
+ * # Safety
+ * As `k8senc_kmsv2_new`.
+ */
+k8senc_status k8senc_kmsv2_key_form_new(const uint8_t *provider,
+                                        size_t provider_len,
+                                        struct k8senc_kmsv2 **kms,
+                                        struct k8senc_error **error);
+
+/**
  * Frees a provider; its seed is wiped when the last write key that follows it is freed too. NULL is allowed. Takes `kms`.
  *
  * # Safety
@@ -1733,8 +1745,8 @@ k8senc_status k8senc_chain_seal_with_random(const struct k8senc_chain *chain,
 /**
  * Seals `count` values in one crossing, with randomness of the operating system. Plaintexts and etcd keys lie end to end, as
  * in `k8senc_chain_open_batch`. The stored values go end to end to `out`, which must have room for `plaintexts_len` and
- * `count` times the overhead; `ends[i]` becomes the offset behind value i. On failure `ends` is left as it was, and what
- * `out` holds means nothing. Not for KMS v1, which needs a DEK for each value. Borrows.
+ * `count` times the overhead; `ends[i]` becomes the offset behind value i. Many aescbc values are sealed several times as fast
+ * as one by one. Not for KMS v1, which needs a DEK for each value. Borrows.
  *
  * # Safety
  * Each pointer is NULL or readable, `out` writable, for the length beside it, `plaintext_ends` and `etcd_key_ends` readable

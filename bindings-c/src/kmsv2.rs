@@ -32,6 +32,13 @@ pub(crate) fn lock(machine: &Machine) -> MutexGuard<'_, kms::KmsV2> {
 }
 
 impl KmsV2 {
+    fn give(out: &mut MaybeUninit<*mut Self>, provider: &str, machine: kms::KmsV2) {
+        out.write(Box::into_raw(Box::new(Self {
+            machine: Arc::new(Mutex::new(machine)),
+            provider: provider.to_owned(),
+        })));
+    }
+
     pub(crate) fn machine(&self) -> MutexGuard<'_, kms::KmsV2> {
         lock(&self.machine)
     }
@@ -106,11 +113,28 @@ pub unsafe extern "C" fn k8senc_kmsv2_new(
         let out = need(kms, "kms")?;
         // SAFETY: the caller's contract.
         let provider = unsafe { raw::text(provider, provider_len, "provider")? };
-        let machine = Arc::new(Mutex::new(kms::KmsV2::new(provider, &NATIVE)));
-        out.write(Box::into_raw(Box::new(KmsV2 {
-            machine,
-            provider: provider.to_owned(),
-        })));
+        KmsV2::give(out, provider, kms::KmsV2::new(provider, &NATIVE));
+        Ok(())
+    })
+}
+
+/// As `k8senc_kmsv2_new`, for a server that writes in key form, as 1.27 and 1.28 did: one DEK under a counter until the key_id
+/// changes. After a restart begin with a new handle and a new DEK: the counter is kept nowhere else.
+///
+/// # Safety
+/// As `k8senc_kmsv2_new`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn k8senc_kmsv2_key_form_new(
+    provider: *const u8,
+    provider_len: usize,
+    kms: Option<&mut MaybeUninit<*mut KmsV2>>,
+    error: Option<&mut MaybeUninit<*mut Error>>,
+) -> Status {
+    guard(error, || {
+        let out = need(kms, "kms")?;
+        // SAFETY: the caller's contract.
+        let provider = unsafe { raw::text(provider, provider_len, "provider")? };
+        KmsV2::give(out, provider, kms::KmsV2::key_form(provider, &NATIVE));
         Ok(())
     })
 }

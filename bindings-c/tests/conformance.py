@@ -291,7 +291,7 @@ class Runner:
         assert found["gracePeriod"] == expect["kmsCloseGracePeriod"]
 
     def state(self, case: dict[str, Any]) -> None:
-        known(case, "id", "why", "apiVersion", "provider", "start", "events")
+        known(case, "id", "why", "apiVersion", "provider", "keyForm", "start", "events")
         self.chain_of = None
         version = case["apiVersion"]
         self.chain({"config": f"configs/kms{version}.yaml", "resource": "secrets"})
@@ -346,7 +346,7 @@ class StateV2:
     def __init__(self, driver: Driver, case: dict[str, Any]) -> None:
         self.c, self.case, self.clock = driver, case, start_of(case)
         self.start = self.clock
-        self.c.call("kms2", case["provider"])
+        self.c.call("kms2-key-form" if case.get("keyForm") else "kms2", case["provider"])
         # A write key that follows the plugin outlives every change of its state.
         self.c.call("key-kms")
         self.status_out: int | None = None

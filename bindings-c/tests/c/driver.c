@@ -253,6 +253,10 @@ static void run(void) {
         k8senc_kmsv2_free(kms2);
         kms2 = NULL;
         done(k8senc_kmsv2_new(A(1), &kms2, &error), &error);
+    } else if (IS("kms2-key-form")) {
+        k8senc_kmsv2_free(kms2);
+        kms2 = NULL;
+        done(k8senc_kmsv2_key_form_new(A(1), &kms2, &error), &error);
     } else if (IS("poll")) {
         k8senc_status status = k8senc_kmsv2_poll(kms2, number(1), &next, &error);
         step(status, &next, &error);
