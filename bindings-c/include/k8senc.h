@@ -1559,14 +1559,6 @@ k8senc_status k8senc_kmsv2_describe(const struct k8senc_kmsv2 *kms,
                                     struct k8senc_error **error);
 
 /**
- * Panics inside the guard. Not in the header.
- *
- * # Safety
- * `error` is NULL or writable.
- */
-k8senc_status k8senc_panic_for_test(struct k8senc_error **error);
-
-/**
  * Which plugins write such an encrypted DEK, the likeliest first, and what has to be known to unwrap it, as JSON; `docs/c.md`
  * has the fields. `key_id` and `annotations` as in `k8senc_dek_request`. That a shape is recognised proves nothing. Gives
  * `*json`, for `k8senc_buf_free`.

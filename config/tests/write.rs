@@ -36,7 +36,16 @@ fn run(case: &WriteCase) -> (Result<Vec<u8>, Error>, usize) {
     let chain = chain(case);
     let seal = |key: WriteKey<'_>| {
         let need = chain.random_len(&key);
+        let room = case.plaintext.len() + chain.overhead(&key);
         let sealed = chain.seal(&case.plaintext, &case.etcd_key, &case.random, key);
+        if let Ok(stored) = &sealed {
+            // Padding and the length of a length vary; nothing else does.
+            assert!(
+                (room.saturating_sub(25)..=room).contains(&stored.len()),
+                "{}",
+                case.id
+            );
+        }
         (sealed, need)
     };
     let writer = chain.describe(0).unwrap();
