@@ -38,7 +38,7 @@ BELOW = {
     # Its tests look at all crates that hold keys.
     "k8senc-secret-proof": {"k8senc", "k8senc-backends", "k8senc-config"},
     # No native backend in a wasm tree.
-    "k8senc-wasm": {"k8senc", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
+    "k8senc-wasm": {"k8senc", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit", "k8senc-recovery"},
 }
 TEST_ONLY = {"k8senc-vectors"}
 WHOLE_TREE = {"k8senc", "k8s-object", "etcd-store"}

@@ -24,6 +24,11 @@ export class Opened {
     return this.#instance.json(() => this.#raw.object());
   }
 
+  /** The object as `yaml` or `json`, values masked unless asked for: `{text, unknownFields}`. */
+  text({ form = "yaml", masked = true } = {}) {
+    return this.#instance.json(() => this.#raw.text(form, masked));
+  }
+
   /** Wipes the plaintext. */
   free() {
     this.#instance.run(() => this.#raw.free());

@@ -305,6 +305,8 @@ export interface Opened {
   readonly length: number;
   reveal(): Uint8Array;
   object(): ObjectInfo;
+  /** Values are masked unless `masked` is false. */
+  text(options?: { form?: "yaml" | "json"; masked?: boolean }): ObjectText;
   /** Wipes the plaintext. */
   free(): void;
 }
@@ -383,6 +385,28 @@ export interface ObjectInfo {
   isObject: boolean;
 }
 
+export interface ObjectText {
+  text: string;
+  /** Fields of a newer Kubernetes, which were left out. */
+  unknownFields: number;
+}
+
+export interface Hint {
+  code:
+    | "right-key-other-name"
+    | "key-encoded-otherwise"
+    | "other-etcd-key"
+    | "trailing-newline"
+    | "given-key"
+    | "truncated";
+  text: string;
+}
+
+export type Diagnosis =
+  | { result: "opened"; provider: string; key: string | null; unverified: boolean; moved: boolean; hint: Hint | null }
+  | { result: "refused"; provider: string; key: string | null; code: string; upstream: string | null; hint: Hint | null }
+  | { result: "needs"; provider: string };
+
 export type EtcdKey =
   | { what: "object"; resource: string; group: string | null; namespace: string | null; name: string }
   | { what: "housekeeping" }
@@ -423,6 +447,9 @@ export class K8senc {
   resources(options?: { version?: string }): ApiResource[];
   inspect(stored: Bytes, options?: { name?: Text }): Inspection;
   object(plaintext: Bytes): ObjectInfo;
+  objectText(plaintext: Bytes, options?: { form?: "yaml" | "json"; masked?: boolean }): ObjectText;
+  diagnose(stored: Bytes, etcdKey: Text, options?: { config?: Config | null; keys?: Bytes[] }): Diagnosis;
+  escape(text: Text): string;
   parseEtcdKey(key: Text, options?: { prefix?: Text }): EtcdKey;
   fingerprint(key: Bytes): string | null;
   generateKey(length?: 16 | 24 | 32): { bytes: Uint8Array; base64: string };

@@ -1,6 +1,6 @@
 import { onlyBytes, random, toBase64, toBytes } from "./bytes.js";
 import { Chain, checkEncryptAnswer, writeSource } from "./chain.js";
-import { optionsText, parse } from "./config.js";
+import { Config, optionsText, parse } from "./config.js";
 import { StoredValueError, UsageError } from "./errors.js";
 
 /** All of k8senc in one instance of the wasm module. */
@@ -83,6 +83,23 @@ export class K8senc {
   /** What kind of object a plaintext is, without its values. */
   object(plaintext) {
     return this.#instance.json((raw) => raw.object(onlyBytes(plaintext, "the plaintext")));
+  }
+
+  /** A plaintext as `yaml` or `json`, values masked unless asked for: `{text, unknownFields}`. */
+  objectText(plaintext, { form = "yaml", masked = true } = {}) {
+    return this.#instance.json((raw) => raw.objectText(onlyBytes(plaintext, "the plaintext"), form, masked));
+  }
+
+  /** Why a value does not open, and what would open it: tries the keys of a configuration and typed ones. */
+  diagnose(stored, etcdKey, { config = null, keys = [] } = {}) {
+    const [value, key] = [onlyBytes(stored, "the stored value"), toBytes(etcdKey, "the etcd key")];
+    const typed = keys.map((it) => onlyBytes(it, "a key"));
+    return this.#instance.json((raw) => raw.diagnose(value, key, config ? Config.raw(config).share() : undefined, typed));
+  }
+
+  /** Text of unknown origin, made fit to be shown: what is not printable is escaped. */
+  escape(text) {
+    return this.#instance.run((raw) => raw.escape(toBytes(text, "the text")));
   }
 
   /** Which object an etcd key belongs to. */

@@ -1,4 +1,4 @@
-import type { Bytes, Config, DekRequest, Kms, Text, WasmSource } from "./index.js";
+import type { Bytes, Config, DekRequest, Hazard, Kms, Stored, Text, WasmSource } from "./index.js";
 import { K8senc } from "./index.js";
 
 export * from "./index.js";
@@ -56,10 +56,68 @@ export interface AuditRun {
   onProgress?: (at: { phase: "survey" | "kms" | "report"; done: number; total: number }) => boolean | void;
 }
 
+export interface PlanOptions {
+  servers?: number;
+  reload?: boolean;
+  version?: string;
+  stored?: Stored[];
+  /** The rules to change; all that the goal fits unless set. */
+  resources?: string[];
+  pluginDelaySeconds?: number;
+  disabledKeyIds?: string[];
+  rewriteAfterSeconds?: number;
+  path?: string;
+  /** Whether the files of the plan are kept, so that their new keys have fingerprints worth showing. */
+  kept?: boolean;
+}
+
+export interface PlanCheck {
+  ok: boolean;
+  states: number;
+  counterexample: string | null;
+  outage: string | null;
+}
+
+export interface PlanStep {
+  number: number;
+  name: string;
+  title: string;
+  why: string;
+  /** `text` holds keys; `diff` has fingerprints in their place. */
+  file: { name: string | null; diff: string; layoutKept: boolean; text: string | null } | null;
+  commands: { place: string; variant: string | null; text: string }[];
+  checks: string[];
+  back: { safe: boolean; how: string };
+  checked: PlanCheck | null;
+  hazards: Hazard[];
+}
+
+export interface Plan {
+  format: 1;
+  kind: "k8senc-plan";
+  goal: string;
+  title: string;
+  servers: number;
+  reload: boolean;
+  kubernetes: string;
+  counted: boolean;
+  ok: boolean;
+  direct: PlanCheck | null;
+  hazards: Hazard[];
+  matrix: { resource: string; writes: "A" | "B"; with: string; reads: "A" | "B"; whyNot: string | null }[];
+  steps: PlanStep[];
+  lastWayBack: number | null;
+  growth: Record<string, unknown>[];
+  notes: string[];
+}
+
 export class K8sencSnapshot extends K8senc {
   openAudit(source: Source, options?: AuditOptions): Audit;
   audit(source: Source, options?: AuditOptions & AuditRun): Promise<AuditResult>;
-  escape(text: Text): string;
+  /** `goal`: `rotate-key`, `change-provider=secretbox`, `kms-v2=NAME,unix:///SOCKET`, `v1-to-v2`, `rename-key=A=B`, `decrypt-all`, `break-glass`. */
+  plan(text: Text, goal: string, options?: PlanOptions): Plan;
+  planChange(old: Text | null, newer: Text | null, options?: PlanOptions): Plan;
+  planConverge(one: Text, other: Text, options?: PlanOptions): Plan;
 }
 
 /** As `load` of `k8senc`, with the audit of snapshots. */

@@ -1,6 +1,7 @@
 import { glue } from "../dist/k8senc-snapshot.js";
 import { Audit, runAudit } from "./audit.js";
-import { toBytes } from "./bytes.js";
+import { random, toBytes } from "./bytes.js";
+import { optionsText } from "./config.js";
 import { compile, Instance } from "./instance.js";
 import { K8senc } from "./k8senc.js";
 
@@ -30,9 +31,36 @@ export class K8sencSnapshot extends K8senc {
     }
   }
 
-  /** Text of unknown origin, made fit to be shown. */
-  escape(text) {
-    return K8senc.instance(this).run((raw) => raw.escape(toBytes(text, "the text")));
+  /** The steps from a configuration's text towards a goal such as `rotate-key`. */
+  plan(text, goal, options) {
+    // No goal makes as many keys as this is for.
+    const fresh = random(32 * 64);
+    return this.#planned((raw) => raw.Plan.forGoal(toBytes(text, "the file"), goal, optionsText(options), fresh));
+  }
+
+  /** The steps from one file to another; null is no file. */
+  planChange(old, newer, options) {
+    const [from, to] = [old, newer].map((text) => (text == null ? undefined : toBytes(text, "a file")));
+    return this.#planned((raw) => raw.Plan.change(from, to, optionsText(options)));
+  }
+
+  /** The steps from two files in use at once to one. */
+  planConverge(one, other, options) {
+    return this.#planned((raw) =>
+      raw.Plan.converge(toBytes(one, "a file"), toBytes(other, "a file"), optionsText(options)),
+    );
+  }
+
+  #planned(work) {
+    return K8senc.instance(this).run((raw) => {
+      const plan = work(raw);
+      const found = JSON.parse(plan.json());
+      for (const step of found.steps) {
+        if (step.file) step.file.text = plan.file(step.number) ?? null;
+      }
+      plan.free();
+      return found;
+    });
   }
 }
 

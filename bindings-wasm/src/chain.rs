@@ -285,4 +285,12 @@ impl Opened {
     pub fn object(&self) -> String {
         crate::value::object_answer(self.plaintext.reveal())
     }
+
+    /// It as `yaml` or `json`; masked, its values are sizes.
+    ///
+    /// # Errors
+    /// `StoredValueError` for what has no such form.
+    pub fn text(&self, form: &str, masked: bool) -> Result<String, Failure> {
+        crate::value::written(self.plaintext.reveal(), form, masked)
+    }
 }

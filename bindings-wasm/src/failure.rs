@@ -33,6 +33,11 @@ impl Failure {
         Self::new("UsageError", code, message.into())
     }
 
+    /// A value that is not what the call needs.
+    pub fn value(code: &str, message: String) -> Self {
+        Self::new("StoredValueError", code, message)
+    }
+
     /// A configuration that is refused.
     pub fn config(text: &[u8], error: &k8senc_config::ConfigError) -> Self {
         let verdict = VerdictAnswer::new(text, &error.verdict);

@@ -8,11 +8,14 @@
 mod answer;
 mod chain;
 mod config;
+mod diagnose;
 mod failure;
 mod keyset;
 mod kms;
 mod lint;
 mod options;
+#[cfg(feature = "snapshot")]
+mod plan;
 #[cfg(feature = "snapshot")]
 mod snapshot;
 mod transition;
@@ -38,7 +41,6 @@ pub fn error_codes() -> String {
 }
 
 /// Text of unknown origin, made fit to be shown: what is not printable is escaped.
-#[cfg(feature = "snapshot")]
 #[wasm_bindgen]
 pub fn escape(bytes: &[u8]) -> String {
     k8senc_audit::escape(bytes)

@@ -61,7 +61,7 @@ impl From<&Change> for ChangeAnswer {
 /// Values of one resource that begin alike, as an audit counts them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Stored {
+pub(crate) struct Stored {
     resource: String,
     prefix: String,
     live: u64,
@@ -69,7 +69,7 @@ struct Stored {
     history: u64,
 }
 
-fn inventory(stored: Option<Vec<Stored>>) -> Option<Inventory> {
+pub(crate) fn inventory(stored: Option<Vec<Stored>>) -> Option<Inventory> {
     let mut inventory = Inventory::new();
     for it in stored? {
         let count = Count {

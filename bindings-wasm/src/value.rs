@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use k8s_object::{Form, Types};
 use k8senc::inspect::{Inspection, inspect as read_value};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::answer::{hex, json, text};
+use crate::failure::Failure;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -164,4 +166,51 @@ pub fn parse_etcd_key(key: Vec<u8>, prefix: Option<Vec<u8>>) -> String {
 #[wasm_bindgen]
 pub fn fingerprint(key: Vec<u8>) -> Option<String> {
     k8senc_config::fingerprint(&key).map(|it| it.to_string())
+}
+
+thread_local! {
+    /// The built-in types, read once and when they are needed.
+    static TYPES: Types = Types::builtin();
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TextAnswer {
+    text: String,
+    unknown_fields: u64,
+}
+
+/// A plaintext as `yaml` or `json`; masked, its values are sizes.
+///
+/// # Errors
+/// `StoredValueError` for what has no such form.
+#[wasm_bindgen(js_name = objectText)]
+pub fn object_text(plaintext: Vec<u8>, form: &str, masked: bool) -> Result<String, Failure> {
+    written(&plaintext, form, masked)
+}
+
+pub(crate) fn written(plaintext: &[u8], form: &str, masked: bool) -> Result<String, Failure> {
+    let form = match form {
+        "yaml" => Form::Yaml,
+        "json" => Form::Json,
+        other => {
+            return Err(Failure::usage(
+                "form",
+                format!("form {other:?}; yaml and json exist"),
+            ));
+        }
+    };
+    let mut out = String::new();
+    let write = if masked {
+        k8s_object::render_masked
+    } else {
+        k8s_object::render
+    };
+    match TYPES.with(|types| write(plaintext, types, form, &mut out)) {
+        Ok(rendered) => Ok(json(&TextAnswer {
+            text: out,
+            unknown_fields: rendered.unknown_fields,
+        })),
+        Err(error) => Err(Failure::value(error.code(), error.to_string())),
+    }
 }

@@ -221,7 +221,25 @@ async function contract({ k8senc, errors }, one) {
   else same("accepted", one.expect.result, "result");
 }
 
-const RUNNERS = { read, write, config, contract };
+/** The same JSON, whatever the order of its keys. */
+const sortedJson = (value) =>
+  JSON.stringify(value, (_, it) =>
+    it && typeof it === "object" && !Array.isArray(it)
+      ? Object.fromEntries(Object.entries(it).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : it,
+  );
+
+function decode({ k8senc }, one) {
+  known(one, ["id", "why", "plaintext", "expect"], one.id);
+  const plaintext = fromHex(one.plaintext);
+  const { text, unknownFields } = k8senc.objectText(plaintext, { form: "json", masked: false });
+  same(sortedJson(JSON.parse(text)), sortedJson(JSON.parse(one.expect.json)), "object");
+  same(unknownFields, 0, "unknown fields");
+  const masked = JSON.parse(k8senc.objectText(plaintext, { form: "json" }).text);
+  same(masked.kind, JSON.parse(one.expect.json).kind, "kind");
+}
+
+const RUNNERS = { read, write, config, contract, decode };
 // What is inside the Rust crates and has no call in this package; `cargo test` runs them.
 const NOT_OFFERED = ["state", "object", "yaml"];
 

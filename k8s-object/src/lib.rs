@@ -21,6 +21,7 @@ mod emit;
 mod form;
 mod json;
 mod key;
+mod mask;
 mod proto;
 mod render;
 mod replay;
@@ -31,5 +32,5 @@ mod yaml;
 
 pub use form::{Kind, Meta, TypeMeta, classify, looks_like_object, metadata};
 pub use key::{EtcdKey, EtcdName, group_of, parse_etcd_key};
-pub use render::{Form, Rendered, Unrendered, render};
+pub use render::{Form, Rendered, Unrendered, render, render_masked};
 pub use types::Types;

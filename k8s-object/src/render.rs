@@ -6,6 +6,7 @@ use crate::decode::Decoder;
 use crate::emit::{Emit, JsonOut};
 use crate::form::{Kind, classify};
 use crate::json;
+use crate::mask::Masked;
 use crate::proto::Unknown;
 use crate::replay;
 use crate::types::Types;
@@ -94,6 +95,23 @@ pub fn render(
     match form {
         Form::Yaml => hand_on(plaintext, types, &mut YamlOut::new(out)),
         Form::Json => hand_on(plaintext, types, &mut JsonOut::new(out)),
+    }
+}
+
+/// As [`render`], with every value replaced by its size but those that say what the object is: `apiVersion`, `kind`, `type`
+/// and `metadata` without its annotations. Keys are shown.
+///
+/// # Errors
+/// See [`Unrendered`].
+pub fn render_masked(
+    plaintext: &[u8],
+    types: &Types,
+    form: Form,
+    out: &mut dyn Write,
+) -> Result<Rendered, Unrendered> {
+    match form {
+        Form::Yaml => hand_on(plaintext, types, &mut Masked::new(&mut YamlOut::new(out))),
+        Form::Json => hand_on(plaintext, types, &mut Masked::new(&mut JsonOut::new(out))),
     }
 }
 
