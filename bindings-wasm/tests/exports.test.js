@@ -97,4 +97,8 @@ test("answers have the fields that their types declare", async () => {
   for (const [name, answer] of Object.entries(answers)) {
     assert.deepEqual(sorted(Object.keys(answer)), sorted(members(types, name)), name);
   }
+  const more = await read("snapshot");
+  const plan = (await snapshot.load()).plan(CONFIG, "rotate-key");
+  assert.deepEqual(sorted(Object.keys(plan)), sorted(members(more, "Plan")));
+  assert.deepEqual(sorted(Object.keys(plan.steps[0])), sorted(members(more, "PlanStep")));
 });

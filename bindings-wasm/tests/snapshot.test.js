@@ -88,6 +88,46 @@ test("steps by hand: survey, answers, report", async () => {
   source.close();
 });
 
+const AES = (name, secret) => `kind: EncryptionConfiguration
+apiVersion: apiserver.config.k8s.io/v1
+resources:
+  - resources:
+      - secrets
+    providers:
+      - secretbox:
+          keys:
+            - name: ${name}
+              secret: ${secret}
+      - identity: {}
+`;
+const SECRET = "Dkt8Us4nBjZEL3s9s0F9EcOJxvJ6MBfm8dTkfIFDtBk=";
+
+test("a plan leads from step to step, and every file of it loads", () => {
+  const plan = k8senc.plan(AES("one", SECRET), "rotate-key", { servers: 3 });
+  assert.equal(plan.kind, "k8senc-plan");
+  assert.equal(plan.ok, true);
+  assert.ok(plan.steps.length >= 3);
+  const files = plan.steps.filter(({ file }) => file?.text).map(({ file }) => file);
+  assert.ok(files.length >= 2);
+  for (const { text, diff } of files) {
+    assert.equal(k8senc.validate(text).ok, true, text);
+    assert.ok(!diff.includes(SECRET), "a key in a diff");
+  }
+  const again = k8senc.plan(AES("one", SECRET), "rotate-key");
+  const last = (found) => found.steps.filter(({ file }) => file?.text).at(-1).file.text;
+  assert.notEqual(last(plan), last(again), "new keys are drawn");
+  assert.throws(() => k8senc.plan(AES("one", SECRET), "rotate"), (error) => error.code === "goal");
+});
+
+test("a change from file to file is planned, one that loses data is not called safe", () => {
+  const plan = k8senc.planChange(AES("one", SECRET), AES("two", SECRET.replace("D", "E")));
+  assert.equal(plan.direct.ok, false);
+  assert.ok(plan.direct.counterexample);
+  const both = k8senc.planConverge(AES("one", SECRET), AES("two", SECRET.replace("D", "E")));
+  assert.ok(both.matrix.some(({ whyNot }) => whyNot));
+  assert.ok(k8senc.planChange(null, AES("one", SECRET)).steps.length > 0);
+});
+
 test("names are fit to be shown", () => {
   assert.equal(k8senc.escape("a\u{1b}[31m"), "a\\u{1b}[31m");
 });

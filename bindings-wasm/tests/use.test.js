@@ -269,3 +269,32 @@ test("a closed instance is gone", async () => {
   mine.close();
   assert.throws(() => mine.rules(), (error) => error.code === "closed");
 });
+
+test("an object is shown with its values masked unless asked for", async () => {
+  const secret = bytes('{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a","annotations":{"x":"hunter2"}},"data":{"p":"aHVudGVyMg=="}}');
+  const opened = await k8senc.bareChain().open(secret, ETCD_KEY);
+  const masked = opened.text();
+  assert.equal(masked.unknownFields, 0);
+  assert.match(masked.text, /^apiVersion: v1\nkind: Secret\nmetadata:\n {2}name: a\n/);
+  assert.ok(!masked.text.includes("hunter2") && !masked.text.includes("aHVudGVyMg"), masked.text);
+  assert.match(opened.text({ masked: false }).text, /aHVudGVyMg==/);
+  assert.deepEqual(JSON.parse(k8senc.objectText(secret, { form: "json", masked: false }).text), JSON.parse(Buffer.from(secret)));
+  assert.throws(() => k8senc.objectText(upTo(9)), (error) => error.code === "not-an-object");
+  assert.throws(() => k8senc.objectText(secret, { form: "xml" }), (error) => error.code === "form");
+});
+
+test("why a value does not open", async () => {
+  const right = k8senc.Config.parse(config(`{${KEY}}`));
+  const renamed = k8senc.Config.parse(config(`{${KEY.replace("name: a", "name: b")}}`));
+  const stored = await right.chain("secrets").seal(OBJECT, ETCD_KEY);
+  const seen = (value, key, options) => k8senc.diagnose(value, key, options);
+  assert.equal(seen(stored, ETCD_KEY, { config: right }).result, "opened");
+  assert.equal(seen(stored, ETCD_KEY, { config: renamed }).hint.code, "right-key-other-name");
+  assert.equal(seen(stored, ETCD_KEY.replace("/registry", "/kubernetes.io"), { config: right }).hint.code, "other-etcd-key");
+  const printed = new Uint8Array([...stored, 10]);
+  assert.equal(seen(printed, ETCD_KEY, { config: right }).hint.code, "trailing-newline");
+  const typed = seen(stored, ETCD_KEY, { keys: [upTo(16), upTo(32)] });
+  assert.deepEqual([typed.result, typed.hint.code], ["opened", "given-key"]);
+  const none = seen(stored, ETCD_KEY, { keys: [upTo(32, 9)] });
+  assert.deepEqual([none.result, none.hint], ["refused", null]);
+});
