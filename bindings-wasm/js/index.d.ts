@@ -419,18 +419,6 @@ export interface Recognised {
   facts: Record<string, string>;
 }
 
-export interface KeysetRecord {
-  setId: string;
-  wraps: { kind: string; slot: number; bytes: number }[];
-}
-
-export interface OpenedKeyset {
-  seed: Uint8Array;
-  /** What the opening proves of who wrote the record. */
-  provenance: "symmetric-kek" | "set-key" | "unproven";
-  slot: number;
-}
-
 export class K8senc {
   protected constructor();
   readonly version: string;
@@ -460,11 +448,6 @@ export class K8senc {
   writeSource(parts: WriteParts): WriteSource;
   checkEncryptAnswer(answer: { encryptedDek: Bytes; keyId: string; annotations?: Record<string, Bytes> }): void;
   recognise(stored: { ciphertext: Bytes; keyId?: string; annotations?: Record<string, Uint8Array> }): Recognised[];
-  readKeyset(record: Bytes): KeysetRecord;
-  openKeyset(
-    record: Bytes,
-    how: { keyId: string; cluster: string; recoveryKey?: Bytes; localKek?: Bytes; setKey?: Bytes },
-  ): OpenedKeyset;
 }
 
 export class K8sencError extends Error {

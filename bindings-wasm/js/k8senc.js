@@ -176,28 +176,4 @@ export class K8senc {
     });
     return this.#instance.json((raw) => raw.recognise(onlyBytes(ciphertext, "the ciphertext"), beside));
   }
-
-  /** The wraps of a keyset record. */
-  readKeyset(record) {
-    return this.#instance.json((raw) => raw.readKeyset(onlyBytes(record, "the record")));
-  }
-
-  /**
-   * Opens a keyset record with the private key of a recovery recipient or a local KEK, which the record itself does not
-   * vouch for: `provenance` says what the opening proves.
-   */
-  openKeyset(record, { keyId, cluster, recoveryKey, localKek, setKey }) {
-    if ((recoveryKey === undefined) === (localKek === undefined)) {
-      throw new UsageError({ code: "keyset-key", message: "either recoveryKey or localKek is needed" });
-    }
-    const key = onlyBytes(recoveryKey ?? localKek, "the key");
-    const bytes = onlyBytes(record, "the record");
-    const proof = setKey === undefined ? undefined : onlyBytes(setKey, "the set key");
-    return this.#instance.run((raw) => {
-      const opened = raw.openKeyset(bytes, keyId, cluster, key, recoveryKey !== undefined, proof);
-      const found = { seed: opened.reveal(), provenance: opened.provenance(), slot: opened.slot() };
-      opened.free();
-      return found;
-    });
-  }
 }

@@ -111,6 +111,18 @@ export interface Plan {
   notes: string[];
 }
 
+export interface KeysetRecord {
+  setId: string;
+  wraps: { kind: string; slot: number; bytes: number }[];
+}
+
+export interface OpenedKeyset {
+  seed: Uint8Array;
+  /** What the opening proves of who wrote the record. */
+  provenance: "symmetric-kek" | "set-key" | "unproven";
+  slot: number;
+}
+
 export class K8sencSnapshot extends K8senc {
   openAudit(source: Source, options?: AuditOptions): Audit;
   audit(source: Source, options?: AuditOptions & AuditRun): Promise<AuditResult>;
@@ -118,6 +130,11 @@ export class K8sencSnapshot extends K8senc {
   plan(text: Text, goal: string, options?: PlanOptions): Plan;
   planChange(old: Text | null, newer: Text | null, options?: PlanOptions): Plan;
   planConverge(one: Text, other: Text, options?: PlanOptions): Plan;
+  readKeyset(record: Bytes): KeysetRecord;
+  openKeyset(
+    record: Bytes,
+    how: { keyId: string; cluster: string; recoveryKey?: Bytes; localKek?: Bytes; setKey?: Bytes },
+  ): OpenedKeyset;
 }
 
 /** As `load` of `k8senc`, with the audit of snapshots. */

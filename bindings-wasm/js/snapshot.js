@@ -1,7 +1,8 @@
 import { glue } from "../dist/k8senc-snapshot.js";
 import { Audit, runAudit } from "./audit.js";
-import { random, toBytes } from "./bytes.js";
+import { onlyBytes, random, toBytes } from "./bytes.js";
 import { optionsText } from "./config.js";
+import { UsageError } from "./errors.js";
 import { compile, Instance } from "./instance.js";
 import { K8senc } from "./k8senc.js";
 
@@ -49,6 +50,30 @@ export class K8sencSnapshot extends K8senc {
     return this.#planned((raw) =>
       raw.Plan.converge(toBytes(one, "a file"), toBytes(other, "a file"), optionsText(options)),
     );
+  }
+
+  /** The wraps of a keyset record. */
+  readKeyset(record) {
+    return K8senc.instance(this).json((raw) => raw.readKeyset(onlyBytes(record, "the record")));
+  }
+
+  /**
+   * Opens a keyset record with the private key of a recovery recipient or a local KEK, which the record itself does not
+   * vouch for: `provenance` says what the opening proves.
+   */
+  openKeyset(record, { keyId, cluster, recoveryKey, localKek, setKey }) {
+    if ((recoveryKey === undefined) === (localKek === undefined)) {
+      throw new UsageError({ code: "keyset-key", message: "either recoveryKey or localKek is needed" });
+    }
+    const key = onlyBytes(recoveryKey ?? localKek, "the key");
+    const bytes = onlyBytes(record, "the record");
+    const proof = setKey === undefined ? undefined : onlyBytes(setKey, "the set key");
+    return K8senc.instance(this).run((raw) => {
+      const opened = raw.openKeyset(bytes, keyId, cluster, key, recoveryKey !== undefined, proof);
+      const found = { seed: opened.reveal(), provenance: opened.provenance(), slot: opened.slot() };
+      opened.free();
+      return found;
+    });
   }
 
   #planned(work) {

@@ -10,6 +10,7 @@ mod chain;
 mod config;
 mod diagnose;
 mod failure;
+#[cfg(feature = "snapshot")]
 mod keyset;
 mod kms;
 mod lint;

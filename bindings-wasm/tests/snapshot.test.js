@@ -128,6 +128,32 @@ test("a change from file to file is planned, one that loses data is not called s
   assert.ok(k8senc.planChange(null, AES("one", SECRET)).steps.length > 0);
 });
 
+const fromHex = (text) => new Uint8Array(Buffer.from(text, "hex"));
+const upTo = (length, from = 0) => Uint8Array.from({ length }, (_, at) => from + at);
+
+// Made by conformance-vectors/keyset/golden.py, which has no code of ours.
+const RECORD =
+  "004b573100d64d4f2d90053583658d77f539e3d560b7092ff619d50606020902003c6465666768696a6b6c6d6e6f2adb1fc53db0fd70ac454d5d3da7a6" +
+  "e3cba954a1ada1a6dfdeb9d816950c7909931c1b6bf410c4fe5d64baaab159dfb7050700504833f7a7e0a5231a731d015505b21ef356acb639d21d5bb1" +
+  "a422b0c9d1263c073d4a1a96cec6375a810077a262fa327ad6e7bb4268e17f9305ba10c201f76da83c44e9a77e6cc7b0ea7e0c636b37f71d05e5a827e3" +
+  "c1d85afe74289e144324dbcf646f05614c0178a5ef374ac0cdbd455e72011b928b4f7c43f8d0031dfd0139";
+const KEY_ID = "kc1.1k1PLZAFNYOncVSdOF_dMc1r0flPzy_wmS3nnXjELJY";
+const RECOVERY = "497b4502664cfea5d5af0b39934dac72242a74f8480451e1aee7d6a53320333d";
+
+test("a keyset record opens with the recovery key and with the local KEK", () => {
+  const record = fromHex(RECORD);
+  assert.deepEqual(k8senc.readKeyset(record).wraps.map(({ slot }) => slot), [2, 7]);
+  const where = { keyId: KEY_ID, cluster: "prod-1" };
+  const recovered = k8senc.openKeyset(record, { ...where, recoveryKey: fromHex(RECOVERY) });
+  assert.deepEqual(recovered, { seed: upTo(32), provenance: "unproven", slot: 7 });
+  const local = k8senc.openKeyset(record, { ...where, localKek: upTo(32, 64) });
+  assert.deepEqual(local, { seed: upTo(32), provenance: "symmetric-kek", slot: 2 });
+  for (const wrong of [{ cluster: "prod-2" }, { recoveryKey: upTo(32) }]) {
+    const how = { ...where, recoveryKey: fromHex(RECOVERY), ...wrong };
+    assert.throws(() => k8senc.openKeyset(record, how), (error) => error.code === "keyset-integrity");
+  }
+});
+
 test("names are fit to be shown", () => {
   assert.equal(k8senc.escape("a\u{1b}[31m"), "a\\u{1b}[31m");
 });

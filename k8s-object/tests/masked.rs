@@ -15,9 +15,21 @@ fn a_secret_shows_its_names_and_sizes() {
         "metadata":{"name":"db","namespace":"shop","labels":{"a":"b"},"annotations":{"last":"{hunter2}"},"generation":3}}"#;
     assert_eq!(
         masked(text, Form::Yaml),
-        "apiVersion: v1\nkind: Secret\ntype: Opaque\nimmutable: (masked)\ndata:\n  password: (masked, 12 bytes of text)\n\
-         metadata:\n  name: db\n  namespace: shop\n  labels:\n    a: b\n  annotations:\n    last: (masked, 9 bytes of text)\n  \
-         generation: 3\n"
+        r#"apiVersion: v1
+kind: Secret
+type: Opaque
+immutable: "(masked)"
+data:
+  password: "(masked, 12 bytes of text)"
+metadata:
+  name: db
+  namespace: shop
+  labels:
+    a: b
+  annotations:
+    last: "(masked, 9 bytes of text)"
+  generation: 3
+"#
     );
 }
 
