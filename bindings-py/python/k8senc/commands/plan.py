@@ -10,6 +10,7 @@ import click
 
 from k8senc._native import escape
 from k8senc.command import EXIT_CODES, UNREADABLE, USAGE, Failure, about, note, read_file
+from k8senc.errors import ConfigError
 
 if TYPE_CHECKING:
     from k8senc.planning import Inventory
@@ -79,6 +80,8 @@ def plan(
     if write_to is not None and write_to.is_dir() and any(write_to.glob("step-*.yaml")):
         raise Failure(USAGE, f"{escape(str(write_to))} holds a plan already, and nothing is written over: name another directory")
     current = _text(old)
+    if current is not None:
+        _check(old, current)
     inventory = _inventory(snapshot, inventory_file, current)
     made = planning.plan(
         current,
@@ -123,6 +126,16 @@ def _text(file: Path) -> bytes | None:
     if str(file) == _NO_FILE and not file.exists():
         return None
     return read_file(file, "the configuration")
+
+
+def _check(file: Path, text: bytes) -> None:
+    """A goal and a change begin at a file that loads."""
+    from k8senc._native import Config
+
+    try:
+        Config.parse(text)
+    except ConfigError as error:
+        raise Failure(USAGE, f"kube-apiserver refuses {escape(str(file))}: {escape(error.message)}; k8senc validate says more") from None
 
 
 def _inventory(snapshot: Path | None, report: Path | None, current: bytes | None) -> Inventory | None:
