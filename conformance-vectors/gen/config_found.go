@@ -17,6 +17,7 @@ func configFound(s *Suite) {
 		{"piece-control-next", "a control character as byte 513", bad + "-\x01\n"},
 		{"piece-drift", "a good character across the border moves the next border", bad + "é" + strings.Repeat("-", 510) + "\x01\n"},
 		{"piece-drift-wide", "a wide one moves it further", bad[:509] + "😀" + strings.Repeat("-", 509) + "\x01\n"},
+		{"float-key-tie", "a float as a field name, halfway between two shortest forms", head + body + "16567313E-1: x\n33554435e-1: y\n"},
 	} {
 		s.config(conf{id: c.id, why: c.why, text: c.text})
 	}

@@ -93,17 +93,18 @@ fn is_yaml_float(text: &str) -> bool {
 
 /// A float as encoding/json prints it.
 pub(crate) fn json_float(value: f64) -> String {
+    let text = to_even(format!("{value:e}"), value, |text| {
+        text.parse() == Ok(value)
+    });
+    let Some((digits, exponent)) = split(&text) else {
+        return text;
+    };
     let size = value.abs();
-    if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let text = format!("{value:e}");
-        return match text.split_once('e') {
-            Some((digits, exponent)) if !exponent.starts_with('-') => {
-                format!("{digits}e+{exponent}")
-            }
-            _ => text,
-        };
+    if size == 0.0 || (1e-6..1e21).contains(&size) {
+        return plain(digits, exponent);
     }
-    format!("{value}")
+    let sign = if exponent < 0 { "" } else { "+" };
+    format!("{digits}e{sign}{exponent}")
 }
 
 /// A float mapping key as sigs.k8s.io/yaml prints it: `strconv.FormatFloat(f, 'g', -1, 32)`.
@@ -119,16 +120,52 @@ pub(crate) fn key_float(value: f64) -> String {
     if narrow.is_nan() {
         return ".nan".to_owned();
     }
-    let text = format!("{narrow:e}");
-    let Some((digits, exponent)) = text.split_once('e') else {
+    let text = to_even(format!("{narrow:e}"), f64::from(narrow), |text| {
+        text.parse() == Ok(narrow)
+    });
+    let Some((digits, exponent)) = split(&text) else {
         return text;
     };
-    match exponent.parse::<i32>() {
-        Ok(e) if narrow != 0.0 && !(-4..6).contains(&e) => {
-            let sign = if e < 0 { '-' } else { '+' };
-            format!("{digits}e{sign}{:02}", e.abs())
-        }
-        _ => format!("{narrow}"),
+    if narrow == 0.0 || (-4..6).contains(&exponent) {
+        return plain(digits, exponent);
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
+}
+
+/// The shortest text of a float, in scientific form. Where two of that length lie equally near, Go takes the even one and
+/// Rust the larger.
+fn to_even(shortest: String, value: f64, is_same: impl Fn(&str) -> bool) -> String {
+    let mantissa = shortest.split('e').next().unwrap_or_default();
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    let even = format!("{value:.*e}", digits.saturating_sub(1));
+    if is_same(&even) { even } else { shortest }
+}
+
+fn split(scientific: &str) -> Option<(&str, i32)> {
+    let (digits, exponent) = scientific.split_once('e')?;
+    Some((digits, exponent.parse().ok()?))
+}
+
+/// `-1.25` and an exponent, without the exponent.
+fn plain(digits: &str, exponent: i32) -> String {
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", digits),
+    };
+    let figures = digits.replace('.', "");
+    let point = usize::try_from(exponent.unsigned_abs()).unwrap_or(usize::MAX);
+    if exponent < 0 {
+        return format!("{sign}0.{}{figures}", "0".repeat(point.saturating_sub(1)));
+    }
+    if figures.len() <= point {
+        let zeros = "0".repeat(point.saturating_sub(figures.len()).saturating_add(1));
+        return format!("{sign}{figures}{zeros}");
+    }
+    match figures.split_at_checked(point.saturating_add(1)) {
+        Some((whole, "")) => format!("{sign}{whole}"),
+        Some((whole, fraction)) => format!("{sign}{whole}.{fraction}"),
+        None => format!("{sign}{figures}"),
     }
 }
 
