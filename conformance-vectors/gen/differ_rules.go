@@ -18,6 +18,7 @@ const (
 	ruleRedacted        = "redacted"         // Go prints key material, ours REDACTED
 	ruleSchemeName      = "scheme-name"      // Go prints the source line of a scheme
 	ruleYAMLWording     = "go-yaml-wording"  // go-yaml's own words behind "yaml: "; ours says that they are not exact
+	ruleBadKeyValue     = "bad-key-value"    // the value beside a key that JSON cannot have, in Go's %v; ours says that it is not exact
 	ruleProtobufFile    = "protobuf-file"    // a configuration that begins as Kubernetes protobuf is refused by both, in other words
 	ruleNesting         = "nesting"          // ours refuses nesting over 200, Go over 10,000
 	ruleMapOrder        = "map-order"        // Go itself answers differently from run to run; ours is one of its answers
@@ -367,6 +368,8 @@ func judgedAlike(c conf, e judged, ours oursJudged) (rules []string, problem str
 	switch {
 	case strings.HasSuffix(ours.text, ", value: REDACTED") && upTo(", value: "):
 		return append(rules, ruleRedacted), ""
+	case !ours.exact && strings.Contains(ours.text, "unsupported map key of type: ") && upTo(", value: "):
+		return append(rules, ruleBadKeyValue), ""
 	case upTo(` in scheme "`):
 		return append(rules, ruleSchemeName), ""
 	case !ours.exact && upTo("yaml: "):
