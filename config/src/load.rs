@@ -158,7 +158,7 @@ fn read(text: &[u8], options: &Options, wrap: &str) -> Result<(Tree, Decoded), B
     }
 }
 
-/// Another type of the scheme: its own unknown fields first, then its name.
+/// Another type of the scheme: its own unknown fields first, then its name. Not exact once it has a field that is known.
 fn other_kind(
     tree: &Tree,
     known: &'static [&'static str],
@@ -166,11 +166,12 @@ fn other_kind(
     options: &Options,
     wrap: &str,
 ) -> Verdict {
-    let strict = match &tree.root.value {
-        Value::Map(fields) => top_level_problems(fields, known),
-        _ => Vec::new(),
+    let fields: &[Field] = match &tree.root.value {
+        Value::Map(fields) => fields,
+        _ => &[],
     };
-    strict_verdict(&strict, tree, options, wrap).unwrap_or_else(|| {
+    let strict = top_level_problems(fields, known);
+    let mut verdict = strict_verdict(&strict, tree, options, wrap).unwrap_or_else(|| {
         let upstream = format!("got unexpected config type: {shown}");
         let problem = Problem::new(
             "kind-other",
@@ -185,7 +186,13 @@ fn other_kind(
             true,
             vec![problem],
         )
-    })
+    });
+    // What its known fields hold may be of the wrong type, which upstream says first.
+    verdict.exact &= fields
+        .iter()
+        .map(|field| field.key.as_str())
+        .all(|name| matches!(name, "kind" | "apiVersion") || !known.contains(&name));
+    verdict
 }
 
 /// Unknown and repeated fields of an object whose inside is not looked at; a name is reported once.

@@ -19,6 +19,7 @@ const (
 	ruleSchemeName      = "scheme-name"      // Go prints the source line of a scheme
 	ruleYAMLWording     = "go-yaml-wording"  // go-yaml's own words behind "yaml: "; ours says that they are not exact
 	ruleBadKeyValue     = "bad-key-value"    // the value beside a key that JSON cannot have, in Go's %v; ours says that it is not exact
+	ruleOtherKind       = "other-kind"       // a file of another kind is refused by both; ours does not look into its fields, and says so
 	ruleProtobufFile    = "protobuf-file"    // a configuration that begins as Kubernetes protobuf is refused by both, in other words
 	ruleNesting         = "nesting"          // ours refuses nesting over 200, Go over 10,000
 	ruleMapOrder        = "map-order"        // Go itself answers differently from run to run; ours is one of its answers
@@ -279,6 +280,9 @@ func withoutPath(text, path string) string { return strings.ReplaceAll(text, pat
 // differPath is where the peer believes the configuration lies.
 const differPath = "/etc/kubernetes/enc.yaml"
 
+// otherKind is what tells a file of another kind in either text: its type, or where a type error stands.
+var otherKind = regexp.MustCompile(`got unexpected config type: |into Go (?:struct field|value of type) (?:v1\.)?(?:Status|List|API|Get|Patch|Update|Create|Delete|Watch|Admission|Authorization|Authentication|Tracing|Egress)`)
+
 var printedSecret = regexp.MustCompile(`"Secret":"(?:[^"\\]|\\.)+"`)
 
 // oursJudged is the peer's answer to one configuration.
@@ -366,16 +370,35 @@ func judgedAlike(c conf, e judged, ours oursJudged) (rules []string, problem str
 		return okA && okB && a == b
 	}
 	switch {
-	case strings.HasSuffix(ours.text, ", value: REDACTED") && upTo(", value: "):
+	case withRedactions(text, ours.text):
 		return append(rules, ruleRedacted), ""
 	case !ours.exact && strings.Contains(ours.text, "unsupported map key of type: ") && upTo(", value: "):
 		return append(rules, ruleBadKeyValue), ""
+	case !ours.exact && ours.stage == "decode" && otherKind.MatchString(text+ours.text):
+		return append(rules, ruleOtherKind), ""
 	case upTo(` in scheme "`):
 		return append(rules, ruleSchemeName), ""
 	case !ours.exact && upTo("yaml: "):
 		return append(rules, ruleYAMLWording), ""
 	}
 	return nil, "the texts differ"
+}
+
+// withRedactions tells whether theirs is ours with something else for every REDACTED.
+func withRedactions(theirs, ours string) bool {
+	parts := strings.Split(ours, "REDACTED")
+	if len(parts) < 2 || !strings.HasPrefix(theirs, parts[0]) {
+		return false
+	}
+	theirs = theirs[len(parts[0]):]
+	for _, part := range parts[1 : len(parts)-1] {
+		_, rest, found := strings.Cut(theirs, part)
+		if !found {
+			return false
+		}
+		theirs = rest
+	}
+	return strings.HasSuffix(theirs, parts[len(parts)-1])
 }
 
 // judged is what the real loader made of a configuration; equal answers are equal values.

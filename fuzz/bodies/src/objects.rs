@@ -1,0 +1,46 @@
+//! Plaintexts and etcd keys.
+
+use k8s_object::{EtcdName, classify, looks_like_object, metadata, parse_etcd_key};
+
+/// What a plaintext is.
+pub fn object(data: &[u8]) {
+    let kind = classify(data);
+    let _ = (
+        format!("{kind:?}"),
+        looks_like_object(data),
+        format!("{:?}", metadata(data)),
+    );
+}
+
+/// Whose key it is, with and without a prefix of the cluster.
+pub fn etcd_key(data: &[u8]) {
+    let (prefix, key) = match data.iter().position(|&byte| byte == 0) {
+        Some(at) => (data.get(..at), data.get(at..).unwrap_or_default()),
+        None => (None, data),
+    };
+    for prefix in [None, prefix] {
+        let parsed = parse_etcd_key(key, prefix);
+        let _ = (format!("{parsed:?}"), EtcdName::from_etcd_key(key, prefix));
+    }
+}
+
+pub fn seeds() -> Vec<Vec<u8>> {
+    k8senc_vectors::objects("object/")
+        .into_iter()
+        .map(|case| case.plaintext)
+        .collect()
+}
+
+pub fn key_seeds() -> Vec<Vec<u8>> {
+    [
+        "/registry/secrets/default/a",
+        "/registry/minions/node-1",
+        "/registry/example.com/widgets/ns/name",
+        "/kubernetes.io/services/endpoints/ns/name",
+        "/registry/apiextensions.k8s.io/customresourcedefinitions/a.b",
+        "compact_rev_key",
+        "/own\0/own/secrets/ns/name",
+    ]
+    .map(|key| key.as_bytes().to_vec())
+    .to_vec()
+}
