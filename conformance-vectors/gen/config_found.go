@@ -17,6 +17,14 @@ func configFound(s *Suite) {
 		{"piece-control-next", "a control character as byte 513", bad + "-\x01\n"},
 		{"piece-drift", "a good character across the border moves the next border", bad + "é" + strings.Repeat("-", 510) + "\x01\n"},
 		{"piece-drift-wide", "a wide one moves it further", bad[:509] + "😀" + strings.Repeat("-", 509) + "\x01\n"},
+		{"json-end-escape", "JSON that ends within an escape", `{"":"\`},
+		{"json-end-hex", "JSON that ends within a hexadecimal escape", `{"":"\u00`},
+		{"json-end-literal", "JSON that ends within a literal", `{"":tru`},
+		{"json-end-minus", "JSON that ends after a sign", `{"":-`},
+		{"json-end-point", "JSON that ends after a decimal point", `{"":1.`},
+		{"json-end-exponent", "JSON that ends within an exponent", `{"":1e`},
+		{"json-end-number", "JSON that ends after a number", `{"":1`},
+		{"json-end-string", "JSON that ends within a string", `{"":"x`},
 		{"float-key-tie", "a float as a field name, halfway between two shortest forms", head + body + "16567313E-1: x\n33554435e-1: y\n"},
 	} {
 		s.config(conf{id: c.id, why: c.why, text: c.text})

@@ -122,15 +122,15 @@ fn end_of_input(at: usize) -> SyntaxError {
     }
 }
 
+/// A byte that may not stand here. At the end of the text Go's scanner is given a space, which no escape, literal or
+/// number can go on with.
 fn invalid(text: &[u8], at: usize, place: &str) -> SyntaxError {
-    match text.get(at) {
-        Some(byte) => SyntaxError {
-            upstream: format!("invalid character {} {place}", quote_byte(*byte)),
-            exact: true,
-            redacted: false,
-            span: Span::new(at, at + 1),
-        },
-        None => end_of_input(at),
+    let byte = text.get(at).copied().unwrap_or(b' ');
+    SyntaxError {
+        upstream: format!("invalid character {} {place}", quote_byte(byte)),
+        exact: true,
+        redacted: false,
+        span: Span::new(at.min(text.len()), (at + 1).min(text.len())),
     }
 }
 
