@@ -88,7 +88,8 @@ impl Duration {
                     return Err(invalid());
                 }
             }
-            total = total.checked_add(value).ok_or_else(invalid)?;
+            // Two halves of 2^64 make nothing, and Go takes them.
+            total = total.wrapping_add(value);
             if total > 1 << 63 {
                 return Err(invalid());
             }
