@@ -57,6 +57,11 @@ pub(crate) fn check(
     })
 }
 
+/// A key_id as the labels of `apiserver_envelope_encryption_key_id_hash_*` have it (apiserver, `metrics.GetHashIfNotEmpty`).
+pub(crate) fn of_key_id(key_id: &[u8]) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(key_id)))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

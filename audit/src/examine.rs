@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use etcd_store::{HashKey, KeyValue, Row};
+use etcd_store::{HashKey, KeyValue, NameHash, Row};
 use k8s_object::{EtcdKey, parse_etcd_key};
 use k8senc::chain::Staleness;
-use k8senc::inspect::{Inspection, inspect};
+use k8senc::inspect::{Format, Inspection, inspect};
 use k8senc::kms::DekTable;
 use k8senc::secret::Plaintext;
 
@@ -116,6 +116,7 @@ impl<'a> Examiner<'a> {
                 exposed: false,
                 moved: false,
             },
+            nonce: None,
             text: None,
         };
         let mut group = Attribution::default();
@@ -146,11 +147,14 @@ impl<'a> Examiner<'a> {
                 seen.verdict = subject.judge(&mut group, deks, plaintext, part);
             }
         }
+        seen.nonce = self
+            .shared
+            .nonce(&group, known, kv.value, &mut self.scratch);
         let quiet = matches!(
             seen.verdict.state,
             State::Opened(Staleness::Fresh) | State::Classified | State::Tombstone
         ) && matches!(known.place, Place::Resource { .. });
-        if !quiet || seen.verdict.exposed || seen.verdict.moved {
+        if !quiet || seen.nonce.is_some() || seen.verdict.exposed || seen.verdict.moved {
             seen.text = Some((part.names.len(), kv.key.len()));
             part.names.extend(kv.key);
         }
@@ -170,6 +174,10 @@ impl Worker for Examiner<'_> {
 
     fn row(&mut self, row: &Row<'_>, kv: &KeyValue<'_>, part: &mut Part) {
         self.see(row, kv, part);
+    }
+
+    fn slack(&mut self, page: u64, part: &mut Part) {
+        part.slack.push(page);
     }
 
     fn damaged(&mut self, row: &Row<'_>, part: &mut Part) {
@@ -204,6 +212,26 @@ impl<'a> Known<'a> {
 }
 
 impl Context<'_> {
+    /// The nonce of an aesgcm value, hashed with its key's name and rule, and the tag; where the name is known for certain.
+    fn nonce(
+        &self,
+        by: &Attribution<'_>,
+        known: &Known<'_>,
+        stored: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> Option<(NameHash, [u8; 16])> {
+        let (Format::AesGcm, rest) = Format::of(stored) else {
+            return None;
+        };
+        let key = by.key.filter(|_| !by.guessed)?;
+        let body = rest.strip_prefix(key)?.strip_prefix(b":")?;
+        let (nonce, sealed) = body.split_first_chunk::<12>()?;
+        let rule = known.rule?.name.as_deref()?;
+        scratch.clear();
+        add(scratch, &[rule.as_bytes(), key, nonce]);
+        Some((self.hash_key.hash(scratch), *sealed.last_chunk()?))
+    }
+
     /// The index of the value's DEK in `part`, if a KMS provider wrote it.
     fn dek(
         &self,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::digest;
 use crate::escape::shown;
 use crate::part::Place;
 use crate::report::{Counts, DekCount, Group, OtherKeys, Resource, Unreadable};
@@ -59,6 +60,9 @@ fn group(tally: &GroupTally, resource: String) -> Option<Group> {
         key: tally.key.key.as_deref().map(shown),
         guessed: tally.key.guessed,
         key_id: tally.key.key_id.as_deref().map(shown),
+        key_id_hash: tally.key.key_id.as_deref().map(digest::of_key_id),
+        first_revision: tally.first_revision,
+        last_revision: tally.last_revision,
         form: tally.key.form,
         counts,
         stale_why: tally.stale_why.clone(),

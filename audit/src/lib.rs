@@ -12,18 +12,23 @@
 
 mod chains;
 mod digest;
+mod drill;
 mod error;
 mod escape;
 mod examine;
 mod findings;
 mod inventory;
 mod judge;
+mod key_use;
+mod log;
 #[cfg(unix)]
 mod mapped;
 mod names;
 mod options;
 mod part;
+mod policy;
 pub mod report;
+mod residue;
 mod scan;
 mod source;
 mod survey;
@@ -33,12 +38,15 @@ use etcd_store::{PageSource, Store};
 use k8senc::kms::DekTable;
 use k8senc_config::Config;
 
+pub use drill::{Drill, DrillResource, Missing};
 pub use error::AuditError;
 pub use escape::escape;
+pub use log::LogRead;
 #[cfg(unix)]
 pub use mapped::MappedSource;
 pub use options::{Options, Progress};
-pub use report::Report;
+pub use policy::{PolicyError, Requirement};
+pub use report::{About, Report, ReportFormat};
 pub use source::{AnySource, FileSource};
 pub use survey::{DekNeed, DekSurvey};
 
@@ -72,6 +80,11 @@ pub fn audit(
     let hashed = if options.hash { layout.db_len } else { 0 };
     let pace = Pace::new(options, layout.db_len.saturating_add(hashed));
     let mut tally = Tally::new(options.examples);
+    let claims = store.leaves().finish()?;
+    if options.residue {
+        tally.leftovers =
+            residue::Leftovers::collect(&store, &claims, &shared, || pace.cancelled())?;
+    }
     // Hashing takes one thread for the whole time.
     let threads = options.threads();
     let workers = if options.hash {
@@ -129,18 +142,41 @@ pub fn audit(
     for resource in &resources {
         totals += resource.counts;
     }
+    let residue = options
+        .residue
+        .then(|| tally.leftovers.report(options.examples));
+    let keys = key_use::keys(config, &groups, residue.as_ref());
+    let deks = inventory::deks(&tally);
+    let evidence = findings::Evidence {
+        snapshot: &snapshot,
+        warnings: &warnings,
+        residue: residue.as_ref(),
+        keys: &keys,
+        deks: &deks,
+        caches: &caches(config),
+    };
     Ok(Report {
         format: report::FORMAT,
         kind: "k8senc-audit",
         judged: config.is_some(),
-        findings: findings::collect(&tally, &snapshot, &warnings),
+        findings: findings::collect(&tally, &evidence),
         snapshot,
         totals,
         resources,
         groups,
-        deks: inventory::deks(&tally),
+        deks,
         other_keys: inventory::other_keys(&tally, options.examples),
+        residue,
+        keys,
     })
+}
+
+/// Names and cache sizes of the KMS v1 providers.
+fn caches(config: Option<&Config>) -> Vec<(String, i32)> {
+    let blocks = config.into_iter().flat_map(Config::kms_blocks);
+    blocks
+        .filter_map(|block| Some((escape(block.name.as_bytes()), block.cache_size?)))
+        .collect()
 }
 
 /// Reads the whole file once and collects what a KMS must be asked, beyond what `deks` holds; no value is opened.

@@ -23,6 +23,8 @@ pub struct Options<'a> {
     pub threads: usize,
     /// Whether the file is hashed and compared with its trailer.
     pub hash: bool,
+    /// Whether free pages are searched for what rows no longer hold.
+    pub residue: bool,
     /// Most examples kept of one kind in one group.
     pub examples: usize,
     /// The cluster's `--etcd-prefix`, where it is not one of the usual.
@@ -43,6 +45,7 @@ impl Options<'_> {
             backend,
             threads: 0,
             hash: true,
+            residue: true,
             examples: 3,
             etcd_prefix: None,
             hash_key: None,

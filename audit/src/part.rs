@@ -58,6 +58,8 @@ pub(crate) struct Seen {
     /// Index into [`Part::deks`].
     pub dek: Option<usize>,
     pub verdict: Verdict,
+    /// aesgcm: the nonce under its key, and the tag, which tells values apart.
+    pub nonce: Option<(NameHash, [u8; 16])>,
     /// Place of the etcd key in [`Part::names`], for rows that may become examples.
     pub text: Option<(usize, usize)>,
 }
@@ -85,6 +87,8 @@ pub(crate) struct Part {
     pub whys: Vec<Why>,
     pub names: Vec<u8>,
     pub damaged: Vec<(RowKey, u64)>,
+    /// Pages with bytes where there should be none.
+    pub slack: Vec<u64>,
     pub group_index: ByName<usize>,
     pub dek_index: ByName<usize>,
     /// The newest group, by what was hashed for it.

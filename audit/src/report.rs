@@ -2,10 +2,28 @@
 //!
 //! Every text that came out of the file is escaped already ([`escape`](crate::escape())): one line, nothing a terminal obeys.
 
+mod csv;
+mod encode;
+mod html;
+mod json;
+mod markdown;
+mod picture;
+mod prometheus;
+mod redact;
+mod sarif;
+mod summary;
+mod write;
+
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use serde::Serialize;
+
+pub(crate) use encode::count;
+pub use write::{About, ReportFormat, UnknownFormat};
+
+/// What stands between our words and kube-apiserver's in a message.
+pub(crate) const UPSTREAM_SAYS: &str = "; kube-apiserver would say: ";
 
 /// Version of the JSON form. Fields may be added under the same number; nothing is renamed or removed.
 pub const FORMAT: u32 = 1;
@@ -33,6 +51,10 @@ pub struct Report {
     pub deks: Vec<DekCount>,
     /// Live etcd keys that name no Kubernetes object.
     pub other_keys: OtherKeys,
+    /// What free pages still hold; `None` when nobody looked.
+    pub residue: Option<Residue>,
+    /// The keys of the configuration, and whether they may be removed.
+    pub keys: Vec<KeyUse>,
     /// What deserves attention, the worst first.
     pub findings: Vec<Finding>,
 }
@@ -201,6 +223,12 @@ pub struct Group {
     pub guessed: bool,
     /// KMS v2: what the plugin called its KEK.
     pub key_id: Option<String>,
+    /// KMS v2: `sha256:` of the key_id, as kube-apiserver's metrics have it.
+    pub key_id_hash: Option<String>,
+    /// The oldest revision among its values, superseded ones included; 0 without any.
+    pub first_revision: i64,
+    /// The newest one: when the key was last used to write, as far as this file tells.
+    pub last_revision: i64,
     /// KMS v2: `seed` or `key`, as stored; KMS v1: `gcm` or `cbc`, known once a value was opened.
     pub form: Option<&'static str>,
     /// Its values.
@@ -268,7 +296,7 @@ pub struct OtherKeys {
 }
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Somebody should act.
@@ -276,11 +304,153 @@ pub enum Severity {
     /// Somebody should know and plan.
     Warning,
     /// Worth a line.
+    #[default]
     Info,
 }
 
+/// Where the values of a finding are. The classes are never mixed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// The value that the API serves now.
+    Current,
+    /// A superseded revision, or one of a deleted name, in a row that compaction has not removed.
+    History,
+    /// Bytes that no row names any more.
+    Residue,
+    /// The file itself, or the configuration.
+    #[default]
+    File,
+}
+
+impl Class {
+    /// `current`, `history`, `residue`, `file`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::History => "history",
+            Self::Residue => "residue",
+            Self::File => "file",
+        }
+    }
+
+    /// What a finding of this class proves, and what it does not.
+    #[must_use]
+    pub const fn proves(self) -> Option<&'static str> {
+        match self {
+            Self::History => Some(
+                "is an older version that anybody with this file reads by its revision; the API does not serve it, and the object may be gone or encrypted since",
+            ),
+            Self::Residue => Some(
+                "was written once and can be recovered from this file with a hex editor; it does not prove that the object still exists or is unencrypted now",
+            ),
+            Self::Current | Self::File => None,
+        }
+    }
+}
+
+/// What free pages still hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Residue {
+    /// Free pages of the file.
+    pub pages: u64,
+    /// Old rows of Kubernetes objects in them that no row of the tree repeats.
+    pub rows: u64,
+    /// Those in plaintext, of a resource that a rule encrypts, and Secrets.
+    pub exposed: u64,
+    /// Rows in free pages that are copies of rows still in the tree, or of each other.
+    pub duplicates: u64,
+    /// Free pages without a header in which a plaintext object begins: tails of long values.
+    pub fragments: u64,
+    /// Rows met after as many as are kept.
+    pub beyond: u64,
+    /// By resource, provider and key.
+    pub groups: Vec<ResidueGroup>,
+}
+
+/// Old rows of one resource under one provider and key, in free pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ResidueGroup {
+    /// `secrets`, `deployments.apps`.
+    pub resource: String,
+    /// By the stored prefix.
+    pub provider: &'static str,
+    /// The key or KMS provider, as the value names it.
+    pub key: Option<String>,
+    /// Plaintext of a resource that a rule encrypts, or of Secrets.
+    pub exposed: bool,
+    /// How many.
+    pub rows: u64,
+    /// The newest of the exposed ones.
+    pub examples: Vec<Example>,
+}
+
+/// Whether a key may be taken out of the configuration, as far as this file tells. Other backups and other members may
+/// hold values of it all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removable {
+    /// No row holds a value of it.
+    Yes,
+    /// Only superseded values do: after the next compaction.
+    AfterCompaction,
+    /// Live values do.
+    No,
+    /// New values are written with it.
+    Writes,
+    /// Nobody could tell.
+    #[default]
+    Unknown,
+}
+
+impl Removable {
+    /// The answer in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Yes => "yes, but keep it for older backups",
+            Self::AfterCompaction => "after the next compaction",
+            Self::No => "no, live values need it",
+            Self::Writes => "no, it writes",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One key of the configuration, and who holds values of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct KeyUse {
+    /// `aescbc`, `aesgcm`, `secretbox`, `kms-v1` or `kms-v2`.
+    pub provider: &'static str,
+    /// Its name, or the KMS provider's.
+    pub key: String,
+    /// The rules that have it.
+    pub rules: Vec<String>,
+    /// Whether it is the first key of the first provider of one of them.
+    pub writes: bool,
+    /// Live values, those included that carry its name and do not open.
+    pub live: u64,
+    /// Superseded ones.
+    pub history: u64,
+    /// Rows in free pages; `None` when nobody looked.
+    pub residue: Option<u64>,
+    /// The oldest revision of a value of it; 0 without any.
+    pub first_revision: i64,
+    /// The newest one.
+    pub last_revision: i64,
+    /// The answer.
+    pub removable: Removable,
+}
+
 /// One thing that deserves attention.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Finding {
@@ -288,6 +458,8 @@ pub struct Finding {
     pub code: &'static str,
     /// How much it matters.
     pub severity: Severity,
+    /// Where its values are.
+    pub class: Class,
     /// The resource, where it is about one.
     pub resource: Option<String>,
     /// The provider, where it is about one.

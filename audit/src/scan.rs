@@ -19,6 +19,8 @@ pub(crate) trait Worker {
 
     fn begin(&mut self) -> Self::Part;
     fn row(&mut self, row: &Row<'_>, kv: &KeyValue<'_>, part: &mut Self::Part);
+    /// A page with bytes where every writer leaves zeros.
+    fn slack(&mut self, page: u64, part: &mut Self::Part);
     /// A row whose message cannot be parsed.
     fn damaged(&mut self, row: &Row<'_>, part: &mut Self::Part);
 }
@@ -165,6 +167,9 @@ fn judge<S: PageSource, W: Worker>(
         store.warm(group);
         for run in group {
             let leaf = store.leaf_in(batch, run, &mut buffer)?;
+            if leaf.is_loose() || leaf.slack().iter().any(|byte| *byte != 0) {
+                worker.slack(run.page(), part);
+            }
             for row in leaf.rows().rev() {
                 match row.key_value() {
                     Ok(kv) => worker.row(&row, &kv, part),

@@ -10,9 +10,12 @@ use crate::escape::shown;
 use crate::names::ByName;
 use crate::part::{GroupKey, Part, Place, Seen, State, Verdict, Why};
 use crate::report::{Counts, Example};
+use crate::residue::Leftovers;
 
 /// Groups counted apart. Real files have dozens; a crafted one can name another key in each row.
 const MAX_GROUPS: usize = 10_000;
+/// Nonces compared; 48 bytes each.
+const MAX_NONCES: usize = 4_000_000;
 /// Texts of refusal counted apart in one group.
 const MAX_WHYS: usize = 16;
 
@@ -29,6 +32,12 @@ pub(crate) struct Tally {
     pub live_keys: u64,
     pub damaged: u64,
     pub damaged_examples: Vec<(i64, u64)>,
+    /// Pages with bytes where there should be none, and the first of them.
+    pub slack: u64,
+    pub slack_pages: Vec<u64>,
+    /// What lies in free pages and was not seen in a row yet.
+    pub leftovers: Leftovers,
+    nonces: ByName<[u8; 16]>,
     examples: usize,
 }
 
@@ -52,6 +61,11 @@ pub(crate) struct GroupTally {
     pub stale_unknown: Vec<Example>,
     pub moved: Vec<Example>,
     pub undecided: Vec<Example>,
+    pub nonces_reused: u64,
+    pub nonce_reuse: Vec<Example>,
+    /// Of all its values; 0 before the first.
+    pub first_revision: i64,
+    pub last_revision: i64,
     /// Of keys that name no Kubernetes object.
     pub other: Vec<Example>,
 }
@@ -78,6 +92,10 @@ impl Tally {
             live_keys: 0,
             damaged: 0,
             damaged_examples: Vec::new(),
+            slack: 0,
+            slack_pages: Vec::new(),
+            leftovers: Leftovers::default(),
+            nonces: ByName::default(),
             examples,
         }
     }
@@ -99,7 +117,15 @@ impl Tally {
         let damaged = part.damaged.iter().take(room);
         self.damaged_examples
             .extend(damaged.map(|(key, page)| (key.revision.main, *page)));
+        self.slack += part.slack.len() as u64;
+        let room = self.examples.saturating_sub(self.slack_pages.len());
+        self.slack_pages.extend(part.slack.iter().take(room));
+        for (key, _) in &part.damaged {
+            self.leftovers.seen(key);
+        }
         for seen in &part.rows {
+            self.leftovers.seen(&seen.key);
+            let reused = self.is_reused(seen);
             let deleted_before = self.live.deleted();
             let class = self.live.decide(seen.key, seen.name)?;
             let deleted = self.live.deleted() - deleted_before;
@@ -129,9 +155,28 @@ impl Tally {
             }
             if let Some(group) = groups.get(seen.group).and_then(|g| self.groups.get_mut(*g)) {
                 group.add(seen, live, &part, self.examples);
+                if reused {
+                    group.reuse(seen, &part, self.examples);
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether another value has the same nonce under the same key. A value that was stored twice is no other one.
+    fn is_reused(&mut self, seen: &Seen) -> bool {
+        let Some((nonce, tag)) = seen.nonce else {
+            return false;
+        };
+        match self.nonces.get(&nonce) {
+            Some(known) => *known != tag,
+            None => {
+                if self.nonces.len() < MAX_NONCES {
+                    self.nonces.insert(nonce, tag);
+                }
+                false
+            }
+        }
     }
 
     fn group(&mut self, hash: NameHash, key: &GroupKey) -> usize {
@@ -183,25 +228,37 @@ impl Tally {
     }
 }
 
+fn example(seen: &Seen, part: &Part) -> Option<Example> {
+    let (from, len) = seen.text?;
+    let name = part.names.get(from..)?.get(..len)?;
+    Some(Example {
+        etcd_key: shown(name),
+        revision: seen.key.revision.main,
+    })
+}
+
 impl GroupTally {
+    fn reuse(&mut self, seen: &Seen, part: &Part, most: usize) {
+        self.nonces_reused += 1;
+        if self.nonce_reuse.len() < most {
+            self.nonce_reuse.extend(example(seen, part));
+        }
+    }
+
     fn add(&mut self, seen: &Seen, live: bool, part: &Part, most: usize) {
+        let revision = seen.key.revision.main;
+        // Rows come newest first.
+        self.last_revision = self.last_revision.max(revision);
+        self.first_revision = revision;
         let Verdict {
             state,
             plaintext,
             exposed,
             moved,
         } = seen.verdict;
-        let example = || {
-            let (from, len) = seen.text?;
-            let name = part.names.get(from..)?.get(..len)?;
-            Some(Example {
-                etcd_key: shown(name),
-                revision: seen.key.revision.main,
-            })
-        };
         let keep = |list: &mut Vec<Example>| {
             if list.len() < most {
-                list.extend(example());
+                list.extend(example(seen, part));
             }
         };
         if !matches!(self.key.place, Place::Resource { .. }) && live && !self.folded {
@@ -330,6 +387,7 @@ mod tests {
                     exposed: false,
                     moved: false,
                 },
+                nonce: None,
                 text: None,
             });
         }
@@ -363,5 +421,28 @@ mod tests {
         assert_eq!(group.whys.len(), MAX_WHYS + 1);
         assert_eq!(group.whys.iter().map(|w| w.live).sum::<u64>(), 100);
         assert_eq!(group.counts.unreadable, 100);
+    }
+
+    #[test]
+    fn one_nonce_for_two_values_is_reuse_and_for_one_value_twice_is_not() {
+        let names = HashKey::new([7; 16]);
+        let with = |nonces: &[(&[u8], u8)]| {
+            let mut tally = Tally::new(3);
+            for (at, (nonce, tag)) in nonces.iter().enumerate() {
+                let mut part = part(1, at, |_| None);
+                part.groups = vec![(names.hash(b"one"), GroupKey::default())];
+                part.names = b"/registry/secrets/a/b".to_vec();
+                for seen in &mut part.rows {
+                    seen.nonce = Some((names.hash(nonce), [*tag; 16]));
+                    seen.text = Some((0, 21));
+                }
+                tally.add(part).unwrap();
+            }
+            let group = tally.groups.first().unwrap();
+            (group.nonces_reused, group.nonce_reuse.len())
+        };
+        assert_eq!(with(&[(b"n", 1), (b"m", 2)]), (0, 0));
+        assert_eq!(with(&[(b"n", 1), (b"n", 1)]), (0, 0));
+        assert_eq!(with(&[(b"n", 1), (b"n", 2), (b"n", 3)]), (2, 2));
     }
 }

@@ -25,7 +25,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::audit::{Audit, DekNeed};
+    use crate::audit::{Audit, AuditReport, DekNeed};
     #[pymodule_export]
     use crate::chain::{Chain, Opened};
     #[pymodule_export]

@@ -32,5 +32,6 @@ mod yaml;
 
 pub use form::{Kind, Meta, TypeMeta, classify, looks_like_object, metadata};
 pub use key::{EtcdKey, EtcdName, group_of, parse_etcd_key};
+pub use proto::find_protobuf;
 pub use render::{Form, Rendered, Unrendered, render, render_masked};
 pub use types::Types;

@@ -32,6 +32,8 @@ def render(report: Json, name: str) -> RenderableType:
         parts += [Text(), _findings(report["findings"])]
     if report["deks"]:
         parts += [Text(), _deks(report["deks"])]
+    if report["keys"]:
+        parts += [Text(), _keys(report["keys"])]
     return Group(*parts)
 
 
@@ -60,6 +62,7 @@ def _headline(report: Json) -> Text:
         # The exposed ones are stale too, but are said already.
         (sum(f["count"] for f in report["findings"] if f["code"] == "stale"), "stale", "bold yellow"),
         (totals["historyExposed"], "old versions in plaintext", "bold yellow"),
+        ((report["residue"] or {}).get("exposed", 0), "recoverable in plaintext from free pages", "bold yellow"),
         (totals["undecided"] + totals["historyUndecided"], "undecided without KMS", "bold yellow"),
         (totals["staleUnknown"], "of unknown staleness", "bold yellow"),
     ]
@@ -241,3 +244,22 @@ def _deks(deks: list[Json]) -> Text:
         if one["all"] > one["live"]:
             line.append(f" (with old versions {_count(one['all'])})", "dim")
     return line
+
+
+_REMOVABLE = {"yes": ("may be removed", "green"), "after-compaction": ("after the next compaction", "yellow"), "no": ("no", "yellow"), "writes": ("no, writes", ""), "unknown": ("unknown", "dim")}
+
+
+def _keys(keys: list[Json]) -> Table:
+    """May a key be removed? By who holds values of it."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("may a key be removed?", no_wrap=True, overflow="ellipsis", max_width=_WIDEST_NAME)
+    for column in ("live", "old", "free"):
+        table.add_column(column, justify="right", no_wrap=True, min_width=5)
+    table.add_column("answer", overflow="fold", ratio=1)
+    for key in keys:
+        name = Text("  ")
+        name.append(key["provider"], "cyan")
+        name.append(" " + clipped(key["key"], _WIDEST_NAME - len(name.plain) - 1))
+        free = "" if key["residue"] is None else _count(key["residue"])
+        table.add_row(name, _count(key["live"]), Text(_count(key["history"]), "dim"), Text(free, "dim"), Text(*_REMOVABLE[key["removable"]]))
+    return table

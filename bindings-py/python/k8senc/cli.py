@@ -18,6 +18,7 @@ from k8senc.errors import ConfigError, K8sEncError, RemoteError, UsageError
 # command is called, so that the list itself costs nothing.
 COMMANDS = {
     "audit": "What a snapshot holds: encrypted, stale, unreadable, plaintext.",
+    "drill": "Whether a backup can be opened with the keys in escrow.",
     "decrypt": "Objects out of a snapshot, as YAML, JSON or raw bytes.",
     "inspect": "What one stored value says of itself, without keys.",
     "validate": "Whether kube-apiserver starts with a configuration, in its words.",

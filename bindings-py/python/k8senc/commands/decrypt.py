@@ -79,9 +79,9 @@ def decrypt(
     Examples:
       k8senc decrypt snapshot.db secrets/db -n shop -c encryption-config.yaml
       k8senc decrypt snapshot.db secrets -n shop -c encryption-config.yaml -o recovered
-      k8senc decrypt snapshot.db --all -c encryption-config.yaml --kms cloud=unix:///run/kms.sock -o recovered
+      k8senc decrypt snapshot.db --all -c enc.yaml --kms cloud=unix:///run/kms.sock -o recovered
       k8senc decrypt snapshot.db secrets/db -n shop --key file:old-key.b64
-      etcdctl get /registry/secrets/shop/db -w json | k8senc decrypt --value - -c encryption-config.yaml
+      etcdctl get /registry/secrets/shop/db -w json | k8senc decrypt --value - -c enc.yaml
     """
     from k8senc._native import Recovery
 

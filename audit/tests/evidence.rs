@@ -1,0 +1,395 @@
+//! Evidence: what files of real servers show, and files that do not show it.
+#![expect(clippy::unwrap_used, reason = "a test's helper fails its test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use etcd_store::Store;
+use k8senc::crypto::PORTABLE;
+use k8senc::kms::DekTable;
+use k8senc_audit::report::{Class, Finding, Removable, Severity};
+use k8senc_audit::{Options, Report, audit};
+use k8senc_config::Config;
+use k8senc_vectors::{sample, sample_dir};
+
+/// Written by Debian's etcd 3.4; the second by the sample's etcd 3.6.
+const RESIDUE: &[u8] = include_bytes!("../../etcd-store/tests/data/residue.snap");
+/// The first values that `grep` finds in it, wherever they lie.
+const TEXTS: &str = include_str!("../../etcd-store/tests/data/residue.texts");
+/// The first records of the log of the same member, and its entries read by etcd's own types.
+const LOG: &[u8] = include_bytes!("../../etcd-store/tests/data/log.wal");
+const LOG_ENTRIES: &str = include_str!("../../etcd-store/tests/data/log.entries");
+const FRESH: &[u8] = include_bytes!("../../etcd-store/tests/data/fresh.snap");
+
+const KEK_2026_10: &str = "sha256:152e99e996a359f83f222a99c252fe78d5b68f677fc8e8a6cd03940106712571";
+
+fn sample_bytes() -> Vec<u8> {
+    std::fs::read(sample_dir().join("snapshot.db")).unwrap()
+}
+
+fn config_text() -> String {
+    std::fs::read_to_string(sample_dir().join("encryption-config.yaml")).unwrap()
+}
+
+fn run(bytes: &[u8], config: Option<&str>) -> Report {
+    let mut options = Options::new(&PORTABLE);
+    (options.threads, options.examples) = (2, 5);
+    let config = config.map(|text| Config::parse(text.as_bytes()).unwrap());
+    audit(&bytes, config.as_ref(), &DekTable::new(), &options).unwrap()
+}
+
+fn of<'r>(report: &'r Report, code: &str) -> Vec<&'r Finding> {
+    report.findings.iter().filter(|f| f.code == code).collect()
+}
+
+#[test]
+fn plaintext_in_free_pages_is_residue_and_only_what_no_row_repeats() {
+    // Read once more with the reader that is compared with Go's bbolt, and with what `grep` found in the file.
+    let store = Store::open(RESIDUE, &etcd_store::Options::default()).unwrap();
+    let (mut leaves, mut batch, mut buffer) = (store.leaves(), Vec::new(), Vec::new());
+    let (mut rows, mut free, mut texts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let secret = |row: &etcd_store::Row<'_>| {
+        !row.key.tombstone
+            && row
+                .key_value()
+                .unwrap()
+                .key
+                .starts_with(b"/registry/secrets/")
+    };
+    let text = |row: &etcd_store::Row<'_>| {
+        let value = String::from_utf8_lossy(row.key_value().unwrap().value).into_owned();
+        value
+            .starts_with("first-")
+            .then(|| value[..=value.rfind('-').unwrap()].to_owned())
+    };
+    while leaves.fill(&mut batch, 64).unwrap() {
+        for run in &batch {
+            for row in store.leaf(run, &mut buffer).unwrap().rows().filter(secret) {
+                rows.insert(row.key);
+                texts.extend(text(&row));
+            }
+        }
+    }
+    let in_rows = texts.len();
+    let claims = leaves.finish().unwrap();
+    let mut runs = store.free(&claims);
+    while let Some(run) = runs.next_run().unwrap() {
+        for row in store
+            .free_pages(&run, &mut buffer)
+            .unwrap()
+            .rows()
+            .filter(secret)
+        {
+            free.insert(row.key);
+            texts.extend(text(&row));
+        }
+    }
+    let expected = free.difference(&rows).count() as u64;
+    let grepped: BTreeSet<String> = TEXTS.lines().map(str::to_owned).collect();
+    assert_eq!(texts, grepped);
+    assert!(
+        expected >= (grepped.len() - in_rows) as u64 && expected > 10,
+        "the file shows nothing"
+    );
+
+    let report = run(RESIDUE, None);
+    let residue = report.residue.as_ref().unwrap();
+    assert_eq!(residue.exposed, expected);
+    assert!(residue.duplicates > 0);
+    let found = of(&report, "residue-plaintext");
+    assert_eq!(
+        (found.len(), found[0].count, found[0].class),
+        (1, expected, Class::Residue)
+    );
+    assert!(
+        found[0]
+            .examples
+            .iter()
+            .all(|e| e.etcd_key.starts_with("/registry/secrets/"))
+    );
+    // Current and history are counted apart.
+    assert!(report.totals.exposed + report.totals.history_exposed <= rows.len() as u64);
+
+    let clean = run(FRESH, None);
+    assert_eq!(
+        clean.residue.as_ref().map(|r| (r.rows, r.fragments)),
+        Some((0, 0))
+    );
+    assert!(of(&clean, "residue-plaintext").is_empty());
+    let mut options = Options::new(&PORTABLE);
+    options.residue = false;
+    assert_eq!(
+        audit(&RESIDUE, None, &DekTable::new(), &options)
+            .unwrap()
+            .residue,
+        None
+    );
+}
+
+#[test]
+fn plaintext_in_a_write_ahead_log_is_residue() {
+    // What etcd's own types read in the log: name in hex, length and digest of the value.
+    let secret: String = b"/registry/secrets/"
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let puts = LOG_ENTRIES
+        .lines()
+        .filter(|line| line.starts_with("put ") && !line.starts_with("put compare "));
+    let expected = puts
+        .filter(|line| {
+            line.split(' ')
+                .nth(2)
+                .is_some_and(|name| name.starts_with(&secret))
+                && line.split(' ').nth(3) != Some("0")
+        })
+        .count() as u64;
+    assert!(expected > 10);
+    let mut report = run(FRESH, None);
+    let options = Options::new(&PORTABLE);
+    let read = report.add_log(&LOG, b"0.wal", None, &options).unwrap();
+    assert_eq!((read.exposed, read.torn), (expected, false));
+    let found = of(&report, "log-plaintext");
+    assert_eq!(
+        (found.len(), found[0].count, found[0].class),
+        (1, expected, Class::Residue)
+    );
+    assert!(found[0].message.contains("0.wal"));
+    // A log without client requests, and a file that is no log.
+    let read = report.add_log(&&LOG[..512], b"b", None, &options).unwrap();
+    assert_eq!(read.exposed, 0);
+    assert!(
+        report.add_log(&RESIDUE, b"c", None, &options).is_err()
+            || of(&report, "log-plaintext").len() == 1
+    );
+}
+
+#[test]
+fn who_holds_values_of_a_key_decides_whether_it_may_go() {
+    let report = run(&sample_bytes(), Some(&config_text()));
+    let mut holders: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
+    for group in sample().groups {
+        let (live, history) = holders
+            .entry((group.provider.replace("kmsv", "kms-v"), group.key))
+            .or_default();
+        *live += group.live as u64;
+        *history += group.history as u64;
+    }
+    assert!(report.keys.len() >= 10);
+    for key in &report.keys {
+        let (live, history) = holders
+            .get(&(key.provider.to_owned(), key.key.clone()))
+            .copied()
+            .unwrap_or_default();
+        assert_eq!((key.live, key.history), (live, history), "{key:?}");
+        let expected = match (key.writes, live, history) {
+            (true, ..) => Removable::Writes,
+            (_, 1.., _) => Removable::No,
+            (_, 0, 1..) => Removable::AfterCompaction,
+            _ => Removable::Yes,
+        };
+        assert_eq!(key.removable, expected, "{key:?}");
+    }
+    assert!(of(&report, "key-removable").is_empty());
+    // A key that nothing was ever written with.
+    let more = config_text().replacen("            - name: \"sb-2024\"\n", "            - name: \"never-used\"\n              secret: 0JoqGhKuKcbGn1Cx01V543BZLJyDAz6sIIU8pciWyXo=\n            - name: \"sb-2024\"\n", 1);
+    let report = run(&sample_bytes(), Some(&more));
+    let unused = of(&report, "key-removable");
+    assert_eq!(unused.len(), 1);
+    assert_eq!(unused[0].key.as_deref(), Some("never-used"));
+    assert_eq!(unused[0].severity, Severity::Info);
+}
+
+#[test]
+fn first_and_last_use_are_the_revisions_of_the_rows() {
+    let bytes = sample_bytes();
+    let store = Store::open(&bytes[..], &etcd_store::Options::default()).unwrap();
+    let (mut leaves, mut batch, mut buffer) = (store.leaves(), Vec::new(), Vec::new());
+    let mut leases = BTreeSet::new();
+    while leaves.fill(&mut batch, 64).unwrap() {
+        for run in &batch {
+            for row in store.leaf(run, &mut buffer).unwrap().rows() {
+                if row
+                    .key_value()
+                    .unwrap()
+                    .key
+                    .starts_with(b"/registry/leases/")
+                    && !row.key.tombstone
+                {
+                    leases.insert(row.key.revision.main);
+                }
+            }
+        }
+    }
+    let report = run(&bytes, None);
+    let groups: Vec<_> = report
+        .groups
+        .iter()
+        .filter(|g| g.resource == "leases.coordination.k8s.io")
+        .collect();
+    assert_eq!(groups.len(), 1);
+    assert_eq!(
+        (groups[0].first_revision, groups[0].last_revision),
+        (*leases.first().unwrap(), *leases.last().unwrap())
+    );
+}
+
+#[test]
+fn key_ids_are_hashed_as_the_metrics_of_the_api_server_hash_them() {
+    let report = run(&sample_bytes(), None);
+    let hashes: BTreeMap<_, _> = report
+        .groups
+        .iter()
+        .filter_map(|g| Some((g.key_id.clone()?, g.key_id_hash.clone()?)))
+        .collect();
+    // By sha256sum.
+    assert_eq!(hashes["kek-2026-10"], KEK_2026_10);
+    assert!(
+        report
+            .groups
+            .iter()
+            .all(|g| g.key_id.is_some() == g.key_id_hash.is_some())
+    );
+}
+
+#[test]
+fn bytes_where_etcd_leaves_zeros_are_damage() {
+    let mut bytes = sample_bytes();
+    assert!(of(&run(&bytes, None), "page-slack").is_empty());
+    let place = {
+        let store = Store::open(&bytes[..], &etcd_store::Options::default()).unwrap();
+        let (mut leaves, mut batch, mut buffer) = (store.leaves(), Vec::new(), Vec::new());
+        assert!(leaves.fill(&mut batch, 1).unwrap());
+        let slack = store.leaf(&batch[0], &mut buffer).unwrap().slack().len() as u64;
+        assert!(slack > 0);
+        batch[0].offset() + batch[0].byte_len() - 1
+    };
+    bytes[place as usize] = 1;
+    let report = run(&bytes, None);
+    let found = of(&report, "page-slack");
+    assert_eq!((found.len(), found[0].count), (1, 1));
+}
+
+#[test]
+fn a_kms_v1_cache_that_is_too_small_is_told() {
+    let live = sample().distinct_deks["legacy-kms"].live;
+    for (size, findings) in [(live - 1, 1), (live, 0)] {
+        let text = config_text().replace("cachesize: 200", &format!("cachesize: {size}"));
+        assert_eq!(
+            of(&run(&sample_bytes(), Some(&text)), "kmsv1-cache-small").len(),
+            findings,
+            "{size}"
+        );
+    }
+}
+
+#[test]
+fn requirements_name_what_is_written_otherwise() {
+    let mut report = run(&sample_bytes(), Some(&config_text()));
+    let wanted = |text: &str| text.parse().unwrap();
+    report.require(&[
+        wanted("secrets=kms"),
+        wanted("configmaps=encrypted"),
+        wanted("nodes=kms-v2"),
+        wanted("leases.coordination.k8s.io=authenticated"),
+    ]);
+    let secrets: u64 = sample()
+        .groups
+        .iter()
+        .filter(|g| g.resource == "secrets" && !g.provider.starts_with("kms"))
+        .map(|g| g.live as u64)
+        .sum();
+    let found = of(&report, "required-provider");
+    let count = |resource: &str| -> u64 {
+        found
+            .iter()
+            .filter(|f| f.resource.as_deref() == Some(resource))
+            .map(|f| f.count)
+            .sum()
+    };
+    assert_eq!(count("secrets"), secrets);
+    assert_eq!(
+        count("leases.coordination.k8s.io"),
+        sample().resources["leases.coordination.k8s.io"].live as u64
+    );
+    let plain: u64 = sample()
+        .groups
+        .iter()
+        .filter(|g| g.resource == "configmaps" && g.provider == "identity")
+        .map(|g| g.live as u64)
+        .sum();
+    assert_eq!(count("configmaps"), plain);
+    assert_eq!(of(&report, "required-resource-absent").len(), 1);
+    for bad in ["secrets", "=kms", "secrets=", "secrets=rot13"] {
+        assert!(bad.parse::<k8senc_audit::Requirement>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_baseline_takes_what_is_known_and_not_what_has_grown() {
+    let before = run(&sample_bytes(), Some(&config_text()));
+    assert_eq!(before.exit_code(), 1);
+    let text = serde_json::to_string(&before).unwrap();
+    let mut same = before.clone();
+    same.baseline(&text).unwrap();
+    assert!(same.findings.iter().all(|f| f.severity == Severity::Info));
+    assert_eq!(same.exit_code(), 4, "undecided stays undecided");
+    let mut grown = before.clone();
+    let at = grown
+        .findings
+        .iter()
+        .position(|f| f.code == "exposed-plaintext")
+        .unwrap();
+    grown.findings[at].count += 1;
+    grown.baseline(&text).unwrap();
+    assert_eq!(
+        grown
+            .findings
+            .iter()
+            .filter(|f| f.severity != Severity::Info)
+            .count(),
+        1
+    );
+    assert!(before.clone().baseline("{}").is_err());
+    assert_eq!(before.exit_code_for(Severity::Error), 1);
+    assert_eq!(
+        run(FRESH, None).exit_code_for(Severity::Error),
+        run(FRESH, None).exit_code()
+    );
+}
+
+#[test]
+fn a_drill_names_what_is_missing() {
+    let report = run(&sample_bytes(), Some(&config_text()));
+    let drill = report.drill();
+    assert!(!drill.restorable && !drill.damaged);
+    assert_eq!(
+        drill.live - drill.opens,
+        report.totals.unreadable + report.totals.undecided
+    );
+    let kms: u64 = drill
+        .missing
+        .iter()
+        .filter(|m| m.code == "dek-missing")
+        .map(|m| m.live)
+        .sum();
+    assert_eq!(kms, report.totals.undecided);
+    assert!(
+        drill
+            .missing
+            .iter()
+            .any(|m| m.key_id.as_deref() == Some("kek-2026-10") && m.what.contains("kek-2026-10"))
+    );
+    assert!(
+        drill
+            .missing
+            .iter()
+            .any(|m| m.key.as_deref() == Some("events-2024") && m.code == "no-matching-key")
+    );
+    // What is all plaintext opens with any keys.
+    let fresh = run(FRESH, Some(&config_text())).drill();
+    assert_eq!(fresh.restorable, fresh.live > 0);
+    let mut damaged = sample_bytes();
+    let end = damaged.len() - 1;
+    damaged[end] ^= 1;
+    assert!(run(&damaged, None).drill().damaged);
+}
