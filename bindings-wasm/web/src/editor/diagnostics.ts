@@ -14,13 +14,18 @@ export function apply(view: EditorView, fix: NonNullable<Finding["fix"]>): void 
 }
 
 export function diagnosticsOf({ verdict, findings }: Judged): Diagnostic[] {
-  const refusals = verdict.problems.map((problem): Diagnostic => ({
-    from: problem.range?.from ?? 0,
-    to: problem.range?.to ?? 0,
-    severity: "error",
-    source: "kube-apiserver",
-    message: problem.message,
-  }));
+  const mends = findings.filter((finding) => finding.upstream != null && finding.fix);
+  const refusals = verdict.problems.map((problem): Diagnostic => {
+    const mend = mends.find((finding) => finding.range?.from === problem.range?.from)?.fix;
+    return {
+      from: problem.range?.from ?? 0,
+      to: problem.range?.to ?? 0,
+      severity: "error",
+      source: "kube-apiserver",
+      message: problem.message,
+      ...(mend ? { actions: [{ name: mend.title, apply: (view: EditorView) => apply(view, mend) }] } : {}),
+    };
+  });
   const advice = findings
     // A refusal is told once, in kube-apiserver's words.
     .filter((finding) => finding.upstream == null)

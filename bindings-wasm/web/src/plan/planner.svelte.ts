@@ -1,0 +1,31 @@
+// The planner is in the large module, which is started when somebody plans for the first time.
+
+import { type K8sencSnapshot, load } from "../../../js/snapshot.js";
+import { fromBase64 } from "../core.svelte";
+
+class Planner {
+  #instance = $state.raw<K8sencSnapshot | null>(null);
+  #starting = false;
+  failed = $state("");
+
+  /** Null until it is there. */
+  get api(): K8sencSnapshot | null {
+    return this.#instance;
+  }
+
+  start(): void {
+    const wasm = globalThis.k8sencSnapshot;
+    if (this.#starting || wasm === undefined) {
+      // The script with the module is the last one that loads.
+      if (wasm === undefined) setTimeout(() => this.start(), 100);
+      return;
+    }
+    this.#starting = true;
+    load(fromBase64(wasm)).then(
+      (made) => (this.#instance = made),
+      (error: unknown) => (this.failed = String(error)),
+    );
+  }
+}
+
+export const planner = new Planner();
