@@ -1,3 +1,5 @@
+declare module "*.css";
+
 declare module "virtual:worker" {
   const text: string;
   export default text;
