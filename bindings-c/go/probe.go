@@ -56,6 +56,18 @@ func NewKMSv2(provider string) (*KMSv2, error) {
 	return &KMSv2{own(unsafe.Pointer(made), func(p unsafe.Pointer) { C.k8senc_kmsv2_free((*C.k8senc_kmsv2)(p)) })}, nil
 }
 
+// NewKMSv2KeyForm is NewKMSv2 for a server that writes in key form: Kubernetes 1.27, and 1.28 unless it was told otherwise. The 32
+// bytes that go to Encrypt are a DEK there.
+func NewKMSv2KeyForm(provider string) (*KMSv2, error) {
+	var made *C.k8senc_kmsv2
+	var failure *C.k8senc_error
+	pointer, length := inString(provider)
+	if err := fail(C.k8senc_kmsv2_key_form_new(pointer, length, &made, &failure), failure); err != nil {
+		return nil, err
+	}
+	return &KMSv2{own(unsafe.Pointer(made), func(p unsafe.Pointer) { C.k8senc_kmsv2_free((*C.k8senc_kmsv2)(p)) })}, nil
+}
+
 // Close frees the provider; its seed is wiped with the last write key that follows it.
 func (k *KMSv2) Close() error { return k.handle.close() }
 

@@ -38,6 +38,7 @@ type transcript struct {
 	Why        string  `json:"why"`
 	APIVersion string  `json:"apiVersion"`
 	Provider   string  `json:"provider"`
+	KeyForm    bool    `json:"keyForm"`
 	Start      string  `json:"start"`
 	Events     []event `json:"events"`
 }
@@ -106,7 +107,11 @@ func replayV2(t *testing.T, one transcript) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kms, err := k8senc.NewKMSv2(one.Provider)
+	made := k8senc.NewKMSv2
+	if one.KeyForm {
+		made = k8senc.NewKMSv2KeyForm
+	}
+	kms, err := made(one.Provider)
 	if err != nil {
 		t.Fatal(err)
 	}
