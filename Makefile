@@ -1,7 +1,33 @@
 # Short names only; what they do is in scripts/. `make test` runs everything a change needs.
 # Targets stand from the cheapest to the dearest: .ci/run takes them in this order.
 
+.PHONY: bench demo fuzz web test test-c test-go test-py test-wasm test-web test-sanitize test-secrets setup install fmt advisories
+.DEFAULT_GOAL := test
+
 # Seconds for each fuzz target.
 SECONDS ?= 60
 
-.PHONY: bench demo fuzz test test-c test-go test-py test-wasm test-sanitize test-secrets setup install fmt advisories
+RUN = @scripts/timed $@
+
+test: test-tree test-gen test-rust test-nostd test-py test-c test-go test-wasm
+
+setup: ; $(RUN) scripts/setup rust go python c wasm node chromium
+install: ; @scripts/c-install
+demo: ; $(RUN) scripts/demo
+fmt: ; cargo fmt --all
+fuzz: setup ; $(RUN) scripts/fuzz $(SECONDS)
+web: setup ; @scripts/web
+bench: setup ; $(RUN) scripts/bench
+advisories: ; $(RUN) scripts/advisories
+
+test-tree: setup ; $(RUN) scripts/test-tree
+test-gen: setup ; $(RUN) scripts/test-gen
+test-rust: setup ; $(RUN) scripts/test-rust
+test-nostd: setup ; $(RUN) scripts/test-nostd
+test-py: setup ; $(RUN) scripts/test-py
+test-c: setup ; $(RUN) scripts/test-c
+test-go: setup ; $(RUN) scripts/test-go
+test-wasm: setup ; $(RUN) scripts/test-wasm
+test-sanitize: setup ; $(RUN) scripts/test-c sanitize
+test-secrets: setup ; $(RUN) scripts/test-secrets
+test-web: setup ; $(RUN) scripts/test-web

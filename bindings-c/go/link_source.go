@@ -7,10 +7,10 @@ package k8senc
 
 /*
 #cgo CFLAGS: -I${SRCDIR}/../include
-#cgo linux,amd64 LDFLAGS: ${SRCDIR}/lib/linux_amd64/libk8senc_c.a
-#cgo linux,arm64 LDFLAGS: ${SRCDIR}/lib/linux_arm64/libk8senc_c.a
-#cgo darwin,amd64 LDFLAGS: ${SRCDIR}/lib/darwin_amd64/libk8senc_c.a
-#cgo darwin,arm64 LDFLAGS: ${SRCDIR}/lib/darwin_arm64/libk8senc_c.a
+#cgo linux,amd64 LDFLAGS: ${SRCDIR}/lib/linux_amd64/libk8senc.a
+#cgo linux,arm64 LDFLAGS: ${SRCDIR}/lib/linux_arm64/libk8senc.a
+#cgo darwin,amd64 LDFLAGS: ${SRCDIR}/lib/darwin_amd64/libk8senc.a
+#cgo darwin,arm64 LDFLAGS: ${SRCDIR}/lib/darwin_arm64/libk8senc.a
 #cgo linux LDFLAGS: -lm -ldl -lpthread
 */
 import "C"
