@@ -15,7 +15,7 @@ setup: ; $(RUN) scripts/setup rust go python c wasm node chromium
 install: ; @scripts/c-install
 demo: ; $(RUN) scripts/demo
 fmt: ; cargo fmt --all
-fuzz: setup ; $(RUN) scripts/fuzz $(SECONDS)
+fuzz: ; $(RUN) scripts/fuzz $(SECONDS)
 web: setup ; @scripts/web
 bench: setup ; $(RUN) scripts/bench
 advisories: ; $(RUN) scripts/advisories
