@@ -11,7 +11,9 @@ export class Config {
   constructor(instance, raw) {
     this.#instance = instance;
     this.#raw = raw;
-    Object.assign(this, instance.json(() => raw.summary()));
+    const { kms, ...summary } = instance.json(() => raw.summary());
+    const blocks = kms.map(({ timeoutNanos, ...block }) => ({ ...block, timeoutMs: timeoutNanos / 1e6 }));
+    Object.assign(this, summary, { kms: blocks });
     Object.freeze(this);
   }
 
@@ -42,6 +44,7 @@ export class Config {
 
   /** What is wrong with a change to `newer`, or (null) to no configuration. */
   hazards(newer, options) {
+    this.#needsSnapshot("hazards");
     return this.#instance.json(() =>
       this.#raw.hazards(newer ? Config.raw(newer).share() : undefined, text(options)),
     );
@@ -49,7 +52,13 @@ export class Config {
 
   /** Whether servers can go to `newer` one by one without a read that fails. */
   checkTransition(newer, options) {
+    this.#needsSnapshot("transition");
     return this.#instance.json(() => this.#raw.transition(Config.raw(newer), text(options)));
+  }
+
+  #needsSnapshot(method) {
+    if (this.#raw[method]) return;
+    throw new UsageError({ code: "entry", message: "what a change does is told by an instance of k8senc/snapshot" });
   }
 
   /** The providers of a resource, picked as kube-apiserver picks them. */

@@ -232,7 +232,9 @@ export interface Config {
   matching(resource: string): Match;
   failureModes(): FailureMode[];
   changes(newer: Config): Change[];
+  /** With an instance of `k8senc/snapshot` only. */
   hazards(newer: Config | null, options?: HazardOptions): Hazard[];
+  /** With an instance of `k8senc/snapshot` only. */
   checkTransition(newer: Config, options?: TransitionOptions): Transition;
   chain(resource: string): Chain;
   /** Wipes the keys. */

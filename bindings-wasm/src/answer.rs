@@ -3,7 +3,7 @@
 use k8senc_config::{Lines, Span};
 use serde::Serialize;
 
-/// The JSON of an answer.
+/// The JSON of an answer. No answer holds a float: what writes those takes ten kilobytes of tables.
 pub fn json(answer: &(impl Serialize + ?Sized)) -> String {
     // Answers have text keys and finite numbers only, for which serialisation cannot fail.
     serde_json::to_string(answer).unwrap_or_default()

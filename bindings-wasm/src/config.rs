@@ -63,7 +63,7 @@ struct KmsAnswer {
     provider: usize,
     endpoint: String,
     socket: String,
-    timeout_ms: f64,
+    timeout_nanos: i64,
     cache_size: Option<i32>,
 }
 
@@ -208,7 +208,7 @@ impl Config {
             provider: block.provider,
             endpoint: block.endpoint.clone(),
             socket: block.socket.clone(),
-            timeout_ms: block.timeout_nanos as f64 / 1e6,
+            timeout_nanos: block.timeout_nanos,
             cache_size: block.cache_size,
         });
         json(&Summary {

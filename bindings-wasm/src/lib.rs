@@ -7,6 +7,7 @@
 
 mod answer;
 mod chain;
+mod changes;
 mod config;
 mod diagnose;
 mod failure;
@@ -19,6 +20,7 @@ mod options;
 mod plan;
 #[cfg(feature = "snapshot")]
 mod snapshot;
+#[cfg(feature = "snapshot")]
 mod transition;
 mod value;
 mod verdict;

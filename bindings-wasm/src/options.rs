@@ -11,7 +11,8 @@ pub fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T, Failure> {
     if text.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_str(text)
+    // From bytes, as objects are read elsewhere: one parser in the wasm file, not two.
+    serde_json::from_slice(text.as_bytes())
         .map_err(|error| Failure::usage("options", format!("options: {error}")))
 }
 

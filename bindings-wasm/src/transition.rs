@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8senc_config::{
-    Change, Count, Event, Facts, GroupResource, Inventory, Reader, Rollout, hazards,
-};
+use k8senc_config::{Count, Event, Facts, GroupResource, Inventory, Reader, Rollout, hazards};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
@@ -26,34 +24,6 @@ impl From<&Reader> for ReaderAnswer {
             prefix: reader.prefix.clone(),
             fingerprint: reader.fingerprint.as_ref().map(ToString::to_string),
             text: reader.to_string(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct ChangeAnswer {
-    change: &'static str,
-    rule: Option<String>,
-    text: String,
-}
-
-impl From<&Change> for ChangeAnswer {
-    fn from(change: &Change) -> Self {
-        let (name, rule) = match change {
-            Change::RuleAdded(rule) => ("rule-added", Some(rule)),
-            Change::RuleRemoved(rule) => ("rule-removed", Some(rule)),
-            Change::Writer { rule, .. } => ("writer", Some(rule)),
-            Change::ReaderAdded { rule, .. } => ("reader-added", Some(rule)),
-            Change::ReaderRemoved { rule, .. } => ("reader-removed", Some(rule)),
-            Change::KeyReplaced { rule, .. } => ("key-replaced", Some(rule)),
-            Change::Order(rule) => ("order", Some(rule)),
-            Change::Kms { .. } => ("kms", None),
-            _ => ("other", None),
-        };
-        Self {
-            change: name,
-            rule: rule.map(ToString::to_string),
-            text: change.to_string(),
         }
     }
 }
@@ -162,12 +132,6 @@ struct Unsafe {
 
 #[wasm_bindgen]
 impl Config {
-    /// What `newer` does differently.
-    pub fn changes(&self, newer: &Config) -> String {
-        let changes = self.0.changes(&newer.0);
-        json(&changes.iter().map(ChangeAnswer::from).collect::<Vec<_>>())
-    }
-
     /// What is wrong with a change to `newer`, or to no configuration at all; worst first.
     ///
     /// # Errors
@@ -193,11 +157,6 @@ impl Config {
                 new: it.new,
             });
         Ok(json(&found.collect::<Vec<_>>()))
-    }
-
-    /// Another handle of the same configuration.
-    pub fn share(&self) -> Config {
-        Config(self.0.clone())
     }
 
     /// Whether servers can go from here to `newer` one by one without a read that fails; if not, the shortest story.

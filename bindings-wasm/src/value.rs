@@ -43,7 +43,7 @@ struct PartAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<f64>,
+    number: Option<u64>,
 }
 
 /// All that shows without a key, and the map of every byte. `name` is the key's or provider's, where it is known.
@@ -93,7 +93,7 @@ fn parts(stored: &[u8], name: Option<&[u8]>) -> Vec<PartAnswer> {
             depth: part.depth,
             guessed: part.guessed,
             text: part.text(stored).map(text),
-            number: part.number.map(|number| number as f64),
+            number: part.number,
         });
     parts.collect()
 }

@@ -3,6 +3,7 @@ import { webcrypto } from "node:crypto";
 import { test } from "node:test";
 
 import { ConfigError, load, Poisoned, StoredValueError, UsageError } from "../js/index.js";
+import { load as loadSnapshot } from "../js/snapshot.js";
 
 const bytes = (text) => new TextEncoder().encode(text);
 const upTo = (length, from = 0) => Uint8Array.from({ length }, (_, at) => from + at);
@@ -145,10 +146,11 @@ test("a refused configuration says where, in both words", () => {
   });
 });
 
-test("a change that loses a key is told with its story", () => {
-  const old = k8senc.Config.parse(config(`{${KEY}}, {identity: {}}`));
-  const good = k8senc.Config.parse(config(`{identity: {}}, {${KEY}}`));
-  const bad = k8senc.Config.parse(config("{identity: {}}"));
+test("a change that loses a key is told with its story", async () => {
+  const large = await loadSnapshot();
+  const old = large.Config.parse(config(`{${KEY}}, {identity: {}}`));
+  const good = large.Config.parse(config(`{identity: {}}, {${KEY}}`));
+  const bad = large.Config.parse(config("{identity: {}}"));
   assert.equal(old.checkTransition(good, { servers: 3 }).ok, true);
   const found = old.checkTransition(bad);
   assert.equal(found.ok, false);
@@ -156,6 +158,8 @@ test("a change that loses a key is told with its story", () => {
   assert.ok(old.hazards(bad).some(({ severity }) => severity === "error"));
   assert.ok(old.hazards(null).some(({ code }) => code === "K8D11"));
   assert.deepEqual(old.changes(good).map(({ change }) => change), ["writer"]);
+  const small = k8senc.Config.parse(config(`{${KEY}}`));
+  assert.throws(() => small.hazards(null), (error) => error instanceof UsageError && error.code === "entry");
   // Both are still there: nothing was moved into the call.
   assert.equal(bad.matching("secrets").encrypts, false);
 });
