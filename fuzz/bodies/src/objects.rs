@@ -1,9 +1,30 @@
 //! Plaintexts and etcd keys.
 
-use k8s_object::{EtcdName, classify, looks_like_object, metadata, parse_etcd_key};
+use std::sync::LazyLock;
 
-/// What a plaintext is.
+use k8s_object::{
+    EtcdName, Form, Types, classify, find_protobuf, looks_like_object, metadata, parse_etcd_key,
+    render, render_masked,
+};
+
+static TYPES: LazyLock<Types> = LazyLock::new(Types::builtin);
+
+/// What a plaintext is; and every way to write it down takes or refuses it alike.
 pub fn object(data: &[u8]) {
+    let mut written = Vec::new();
+    for form in [Form::Yaml, Form::Json] {
+        for render in [render, render_masked] {
+            let mut out = String::new();
+            written.push(render(data, &TYPES, form, &mut out).ok());
+        }
+    }
+    assert!(
+        written
+            .iter()
+            .all(|rendered| Some(rendered) == written.first()),
+        "forms differ: {written:?}"
+    );
+    assert!(find_protobuf(data).is_none_or(|at| at < data.len()));
     let kind = classify(data);
     let _ = (
         format!("{kind:?}"),
