@@ -192,11 +192,19 @@ impl Config {
                 (_, None) => changes.push(Change::RuleRemoved(rule.clone())),
             }
         }
+        // KMS v1 takes one name for several plugins: the first of a name belongs to the first, and so on.
+        let mut earlier: Vec<(&str, KmsVersion)> = Vec::new();
         for old in self.kms_blocks() {
-            let same = newer
+            let same = (old.name.as_str(), old.version);
+            let nth = earlier.iter().filter(|e| **e == same).count();
+            earlier.push(same);
+            let new = newer
                 .kms_blocks()
-                .find(|new| (&new.name, new.version) == (&old.name, old.version));
-            changes.extend(same.into_iter().flat_map(|new| kms_changes(old, new)));
+                .filter(|new| (new.name.as_str(), new.version) == same)
+                .nth(nth);
+            if let Some(new) = new {
+                changes.extend(kms_changes(old, new));
+            }
         }
         changes
     }
