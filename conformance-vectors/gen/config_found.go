@@ -26,6 +26,7 @@ func configFound(s *Suite) {
 		{"json-end-exponent", "JSON that ends within an exponent", `{"":1e`},
 		{"json-end-number", "JSON that ends after a number", `{"":1`},
 		{"json-end-string", "JSON that ends within a string", `{"":"x`},
+		{"float-key-twice", "large and small floats as a field name, twice", head + body + "-9223372036854775809: 1\n-9223372036854775809: 2\n1234567.5: 1\n1234567.5: 2\n"},
 		{"float-key-tie", "a float as a field name, halfway between two shortest forms", head + body + "16567313E-1: x\n33554435e-1: y\n"},
 	} {
 		s.config(conf{id: c.id, why: c.why, text: c.text})

@@ -120,13 +120,25 @@ pub(crate) fn key_float(value: f64) -> String {
     if narrow.is_nan() {
         return ".nan".to_owned();
     }
-    let text = to_even(format!("{narrow:e}"), f64::from(narrow), |text| {
+    shortest_g(to_even(format!("{narrow:e}"), f64::from(narrow), |text| {
         text.parse() == Ok(narrow)
-    });
+    }))
+}
+
+/// A float as `fmt` prints it for `%v`: `strconv.FormatFloat(f, 'g', -1, 64)`.
+pub(crate) fn go_float(value: f64) -> String {
+    shortest_g(to_even(format!("{value:e}"), value, |text| {
+        text.parse() == Ok(value)
+    }))
+}
+
+/// Scientific text in the form that `%g` gives it.
+fn shortest_g(text: String) -> String {
     let Some((digits, exponent)) = split(&text) else {
         return text;
     };
-    if narrow == 0.0 || (-4..6).contains(&exponent) {
+    // Zero has the exponent 0.
+    if (-4..6).contains(&exponent) {
         return plain(digits, exponent);
     }
     let sign = if exponent < 0 { '-' } else { '+' };

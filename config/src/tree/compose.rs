@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::resolve::{Scalar, resolve};
 use super::yaml::{Document, Kind, Parsed, failure};
 use super::{DuplicateKey, Field, MAX_DEPTH, Node, Syntax, SyntaxError, Text, Tree, Value};
-use crate::golang::{Number, json_float, key_float, quote};
+use crate::golang::{Number, go_float, json_float, key_float, quote};
 use crate::span::Span;
 
 /// A mapping key as Go compares it: values of different types differ even when they print alike.
@@ -420,7 +420,7 @@ fn shown(key: &Key) -> String {
         Key::Bool(b) => b.to_string(),
         Key::Int(n) => n.to_string(),
         Key::Uint(n) => format!("{n:#x}"),
-        Key::Float(bits) => json_float(f64::from_bits(*bits)),
+        Key::Float(bits) => go_float(f64::from_bits(*bits)),
         Key::NotFinite(name) => (*name).to_owned(),
         Key::Text(text) => quote(text),
     }
