@@ -18,6 +18,7 @@ func configFound(s *Suite) {
 		{"piece-drift", "a good character across the border moves the next border", bad + "é" + strings.Repeat("-", 510) + "\x01\n"},
 		{"piece-drift-wide", "a wide one moves it further", bad[:509] + "😀" + strings.Repeat("-", 509) + "\x01\n"},
 		{"duration-wraps", "two durations of 2^63 ns add up to none", head + "resources:\n- resources: [secrets]\n  providers:\n  - kms: {apiVersion: v2, name: p, endpoint: 'unix:///p', timeout: 9223372036854775808ns9223372036854775808ns}\n"},
+		{"endpoint-zone-order", "a bad escape before and in the zone of an endpoint: the first is named", head + "resources:\n- resources: [secrets]\n  providers:\n  - kms: {apiVersion: v2, name: p, endpoint: 'p://[%%25%:]'}\n"},
 		{"json-end-escape", "JSON that ends within an escape", `{"":"\`},
 		{"json-end-hex", "JSON that ends within a hexadecimal escape", `{"":"\u00`},
 		{"json-end-literal", "JSON that ends within a literal", `{"":tru`},

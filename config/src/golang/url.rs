@@ -155,9 +155,8 @@ fn check_ip_literal(host: &str) -> Result<(), String> {
     let name = inner.strip_prefix('[').unwrap_or(inner);
     let address = match name.find("%25").and_then(|at| name.split_at_checked(at)) {
         Some((address, zone)) => {
-            let zone = unescape(zone, Part::Zone)?;
             let mut address = unescape(address, Part::Host)?;
-            address.extend(zone);
+            address.extend(unescape(zone, Part::Zone)?);
             address
         }
         None => unescape(name, Part::Host)?,
