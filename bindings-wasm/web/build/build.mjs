@@ -7,7 +7,6 @@ import { mkdir, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 import { pack } from "./pack.mjs";
-import { embedded } from "./embed.mjs";
 
 export const web = fileURLToPath(new URL("..", import.meta.url));
 const stage = `${web}.build`;
@@ -17,7 +16,7 @@ async function script(name, entry) {
     configFile: false,
     root: web,
     logLevel: "warn",
-    plugins: [embedded(web, stage), svelte({ configFile: false, preprocess: vitePreprocess(), compilerOptions: { runes: true } })],
+    plugins: [svelte({ configFile: false, preprocess: vitePreprocess(), compilerOptions: { runes: true } })],
     build: {
       outDir: stage,
       emptyOutDir: false,
@@ -38,5 +37,6 @@ await mkdir(stage, { recursive: true });
 await script("guard", "src/guard.ts");
 await script("shell", "src/shell/shell.ts");
 await script("worker", "src/snapshot/worker.ts");
+await script("large", "src/snapshot/large.ts");
 await script("app", "src/main.ts");
 await pack({ web, stage, out: `${web}dist` });

@@ -61,7 +61,8 @@ export async function pack({ web, stage, out }) {
   const [guard, shell, app, style, shellStyle] = await Promise.all([built("guard.js"), built("shell.js"), built("app.js"), built("app.css"), readFile(`${web}src/shell/shell.css`, "utf8")]);
   const bytes = async (name, global) => `globalThis.${global}="${(await readFile(`${web}../dist/${name}`)).toString("base64")}";\n`;
   const core = await bytes("k8senc.wasm", "k8sencCore");
-  const snapshot = await bytes("k8senc-snapshot.wasm", "k8sencSnapshot");
+  const [worker, large] = await Promise.all([built("worker.js"), built("large.js")]);
+  const snapshot = `${await bytes("k8senc-snapshot.wasm", "k8sencSnapshot")}globalThis.k8sencWorker=${JSON.stringify(worker)};\n${large}`;
 
   const files = { "guard.js": guard, "shell.js": shell, "app.js": app, "app.css": style, "shell.css": shellStyle, "core.js": core, "snapshot.js": snapshot };
   files["app.html"] = inner({

@@ -26,6 +26,12 @@ class Page {
   newer = $state("");
   version = $state(RELEASES[0] ?? "1.37");
   reload = $state(false);
+  /** The feature gate KMSv1; off in releases since 1.29. */
+  kmsv1 = $state(false);
+  /** What the plan is for; empty for exactly the newer file. */
+  goal = $state("");
+  asked = $state("");
+  servers = $state(3);
   /** Keys shown as dots. */
   masked = $state(true);
   /** What a screen reader is told next. */
@@ -37,7 +43,7 @@ class Page {
   judge(text: string): Judged {
     // A new instance of the core knows none of the old handles.
     void core.generation;
-    const options = { version: this.version, reload: this.reload };
+    const options = { version: this.version, reload: this.reload, ...(this.kmsv1 ? { kmsv1: true } : {}) };
     const verdict = core.run((api) => api.validate(text, options));
     const findings = core.run((api) => api.lint(text, options));
     let config: Config | null = null;

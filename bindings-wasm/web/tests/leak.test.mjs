@@ -22,6 +22,7 @@ const SILENT_ANYWAY = new Set([
   "shared worker",
   "text track",
   "worker by address",
+  "speculation rules",
 ]);
 
 // Chromium connects to where a frame wants to go before it asks whether it may: no request follows, but the address of

@@ -60,6 +60,7 @@ test("a change that would break a read is drawn", { timeout: 60_000 }, async () 
 test("a snapshot becomes a report, with the figures of the command", { timeout: 120_000 }, async () => {
   const { frame, wrong, close } = await open(here);
   await type(frame, await readFile(`${sample}encryption-config.yaml`, "utf8"));
+  await frame.getByLabel("KMSv1 gate").check();
   await frame.click("#tab-snapshot");
   await frame.setInputFiles("input[type=file]", `${sample}snapshot.db`);
   await frame.waitForSelector(".snapshot .verdict", { timeout: 60_000 });

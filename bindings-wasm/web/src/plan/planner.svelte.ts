@@ -1,6 +1,6 @@
 // The planner is in the large module, which is started when somebody plans for the first time.
 
-import { type K8sencSnapshot, load } from "../../../js/snapshot.js";
+import type { K8sencSnapshot } from "../../../js/snapshot.js";
 import { fromBase64 } from "../core.svelte";
 
 class Planner {
@@ -14,10 +14,10 @@ class Planner {
   }
 
   start(): void {
-    const wasm = globalThis.k8sencSnapshot;
-    if (this.#starting || wasm === undefined) {
+    const [wasm, load] = [globalThis.k8sencSnapshot, globalThis.k8sencLarge];
+    if (this.#starting || wasm === undefined || load === undefined) {
       // The script with the module is the last one that loads.
-      if (wasm === undefined) setTimeout(() => this.start(), 100);
+      if (!this.#starting) setTimeout(() => this.start(), 100);
       return;
     }
     this.#starting = true;

@@ -1,6 +1,5 @@
 // Starts the worker from the text that the page carries: an opaque origin may load no script by its address.
 
-import workerText from "virtual:worker";
 import { fromBase64 } from "../core.svelte";
 
 interface Policy {
@@ -11,7 +10,7 @@ declare const trustedTypes: { createPolicy(name: string, rules: Policy): Policy 
 let trusted: string | undefined;
 
 /** The address of the worker's text, which is the only one that the policy lets through. */
-function script(): string {
+function script(workerText: string): string {
   if (trusted !== undefined) return trusted;
   const ours = URL.createObjectURL(new Blob([workerText], { type: "text/javascript" }));
   const createScriptURL = (url: string) => {
@@ -23,9 +22,9 @@ function script(): string {
 }
 
 export function startWorker(): Worker {
-  const wasm = globalThis.k8sencSnapshot;
-  if (wasm === undefined) throw new Error("the snapshot reader is still loading; try again in a moment");
-  const worker = new Worker(script());
+  const [wasm, text] = [globalThis.k8sencSnapshot, globalThis.k8sencWorker];
+  if (wasm === undefined || text === undefined) throw new Error("the snapshot reader is still loading; try again in a moment");
+  const worker = new Worker(script(text));
   worker.postMessage(fromBase64(wasm));
   return worker;
 }
