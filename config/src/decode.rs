@@ -9,7 +9,7 @@ use crate::span::Span;
 use crate::tree::{Field, Node, Value};
 
 /// Upstream keeps this many strict problems of the JSON pass and drops the rest.
-const MAX_STRICT: usize = 100;
+pub(crate) const MAX_STRICT: usize = 100;
 
 /// Which of the two registered forms of the Go type is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

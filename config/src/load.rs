@@ -209,7 +209,7 @@ fn top_level_problems(fields: &[Field], known: &'static [&'static str]) -> Vec<S
         } else {
             continue;
         };
-        if strict.iter().all(|s| s.path != name) {
+        if strict.len() < decode::MAX_STRICT && strict.iter().all(|s| s.path != name) {
             strict.push(Strict {
                 kind,
                 path: name.to_owned(),

@@ -1,15 +1,23 @@
 package main
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // configFound asks again what differential runs found (docs/fuzzing.md), made small.
 func configFound(s *Suite) {
 	// go-yaml reads pieces of 512 bytes; a character that does not fit whole is left for the next one.
 	bad := head + "resources: x: y #"
 	bad += strings.Repeat("-", 511-len(bad))
+	many := ""
+	for i := range 101 {
+		many += fmt.Sprintf("x%03d: 1\n", i)
+	}
 	for _, c := range []struct{ id, why, text string }{
 		{"other-kind-unknown-twice", "an unknown field twice in a file of another kind is reported once", `{"kind":"Status","apiVersion":"v1","x":1,"x":2,"y":3}`},
 		{"other-kind-known-twice", "a known field twice in a file of another kind", `{"kind":"Status","apiVersion":"v1","code":1,"code":2,"code":3}`},
+		{"other-kind-101-unknown", "of 101 unknown fields of another kind 100 are reported", "kind: Status\napiVersion: v1\n" + many},
 		{"piece-bad-inside", "a bad byte in the first 512 is found before anything is read", bad[:510] + "\xc2\"\n"},
 		{"piece-bad-across", "a bad character across the border of 512 is not seen by an error before it", bad + "\xc2\"\n"},
 		{"piece-bad-behind", "a bad character behind the border of 512 is not seen by an error before it", bad + "-\xc2\"\n"},
