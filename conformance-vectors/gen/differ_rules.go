@@ -21,6 +21,7 @@ const (
 	ruleBadKeyValue     = "bad-key-value"    // the value beside a key that JSON cannot have, in Go's %v; ours says that it is not exact
 	ruleOtherKind       = "other-kind"       // a file of another kind is refused by both; ours does not look into its fields, and says so
 	ruleProtobufFile    = "protobuf-file"    // a configuration that begins as Kubernetes protobuf is refused by both, in other words
+	ruleUTF16           = "utf-16"           // a damaged UTF-16 file is refused by both; ours reads it whole at first, and says that its text is not exact
 	ruleNesting         = "nesting"          // ours refuses nesting over 200, Go over 10,000
 	ruleMapOrder        = "map-order"        // Go itself answers differently from run to run; ours is one of its answers
 )
@@ -376,6 +377,8 @@ func judgedAlike(c conf, e judged, ours oursJudged) (rules []string, problem str
 		return append(rules, ruleBadKeyValue), ""
 	case !ours.exact && ours.stage == "decode" && otherKind.MatchString(text+ours.text):
 		return append(rules, ruleOtherKind), ""
+	case !ours.exact && ours.stage == "decode" && (strings.HasPrefix(c.text, "\xff\xfe") || strings.HasPrefix(c.text, "\xfe\xff")):
+		return append(rules, ruleUTF16), ""
 	case upTo(` in scheme "`):
 		return append(rules, ruleSchemeName), ""
 	case !ours.exact && upTo("yaml: "):

@@ -13,12 +13,24 @@ pub(crate) enum Number {
 
 /// What go-yaml v2 makes of a scalar that begins with a digit, a sign or a dot.
 pub(crate) fn resolve_number(text: &str) -> Option<Number> {
-    if text.starts_with('.') {
-        return finite(text).map(Number::Float);
-    }
     // What begins like a number may be a key; the most room is taken at once, so that nothing is left behind by growing.
     let mut plain = Zeroizing::new(String::with_capacity(text.len()));
     plain.extend(text.chars().filter(|c| *c != '_'));
+    if text.starts_with('.') {
+        // strconv.ParseFloat takes underscores between digits only.
+        let between_digits = text
+            .split('_')
+            .skip(1)
+            .all(|part| digit(part.bytes().next()))
+            && text
+                .rsplit('_')
+                .skip(1)
+                .all(|part| digit(part.bytes().last()));
+        return between_digits
+            .then(|| finite(&plain))
+            .flatten()
+            .map(Number::Float);
+    }
     if let Some(n) = parse_int(&plain) {
         return Some(n);
     }
@@ -36,6 +48,10 @@ pub(crate) fn resolve_number(text: &str) -> Option<Number> {
         i64::from_str_radix(&Zeroizing::new(format!("-{digits}")), 2).ok()
     });
     binary.flatten().or(negative).map(Number::Int)
+}
+
+fn digit(byte: Option<u8>) -> bool {
+    byte.is_some_and(|b| b.is_ascii_digit())
 }
 
 fn finite(text: &str) -> Option<f64> {
