@@ -28,6 +28,6 @@ test-py: setup ; $(RUN) scripts/test-py
 test-c: setup ; $(RUN) scripts/test-c
 test-go: setup ; $(RUN) scripts/test-go
 test-wasm: setup ; $(RUN) scripts/test-wasm
-test-sanitize: setup ; $(RUN) scripts/test-c sanitize
+test-sanitize: setup ; $(RUN) scripts/test-sanitize
 test-secrets: setup ; $(RUN) scripts/test-secrets
 test-web: setup ; $(RUN) scripts/test-web
