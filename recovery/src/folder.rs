@@ -178,10 +178,7 @@ impl Sink for Folder {
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {
-    #[cfg_attr(
-        not(unix),
-        expect(unused_mut, reason = "only Unix has modes to set")
-    )]
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes to set"))]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
