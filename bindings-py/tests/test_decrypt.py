@@ -159,7 +159,8 @@ def test_an_interrupt_leaves_whole_files(tmp_path: Path) -> None:
     _, told = process.communicate(timeout=60)
     assert process.returncode in (1, 130)
     last = json.loads((out / "index.jsonl").read_text().splitlines()[-1])
-    assert last["complete"] is (process.returncode == 1)
+    # An interrupt behind the last object finds all of them written.
+    assert last["complete"] or process.returncode == 130
     assert not (out / ".partial").exists()
     if process.returncode == 130:
         assert "every file that was written is whole" in told.decode()

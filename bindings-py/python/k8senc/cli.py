@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from k8senc._native import __version__
-from k8senc.command import CLEAN, EXIT_CODES, INTERRUPTED, REMOTE, UNREADABLE, USAGE, Failure, note
+from k8senc.command import CLEAN, EXIT_CODES, REMOTE, UNREADABLE, USAGE, Failure, interrupted, note
 from k8senc.errors import ConfigError, K8sEncError, RemoteError, UsageError
 
 # Every command with its line in the list of commands. A module of `k8senc.commands` is loaded when its
@@ -52,9 +52,9 @@ def run() -> NoReturn:
     try:
         code = main.main(standalone_mode=False)
     except click.exceptions.Abort:
-        code = _interrupted()
+        code = interrupted()
     except KeyboardInterrupt:
-        code = _interrupted()
+        code = interrupted()
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -76,11 +76,6 @@ def run() -> NoReturn:
 def _failed(code: int, error: Exception) -> int:
     note(str(error))
     return code
-
-
-def _interrupted() -> int:
-    note("interrupted; nothing was changed")
-    return INTERRUPTED
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)

@@ -42,6 +42,22 @@ class Failure(Exception):
         self.exit_code = exit_code
 
 
+# What holds when Ctrl-C ends the command; a command that begins to write says so with `writes`.
+_after_interrupt = "nothing was changed"
+
+
+def writes(after_interrupt: str) -> None:
+    """From here on an interrupt leaves something behind: what, in one clause."""
+    global _after_interrupt
+    _after_interrupt = after_interrupt
+
+
+def interrupted() -> int:
+    """Says so; the exit code of it."""
+    note(f"interrupted; {_after_interrupt}")
+    return INTERRUPTED
+
+
 def note(text: str) -> None:
     click.echo(f"k8senc: {text}", err=True)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from k8senc._native import Manifest, escape, mask
-from k8senc.command import UNREADABLE, USAGE, Failure, note
+from k8senc.command import UNREADABLE, USAGE, Failure, note, writes
 
 if TYPE_CHECKING:
     from k8senc.config_files import File, Server
@@ -37,6 +37,7 @@ def run(files: list[File], server: Server, *, write: bool) -> None:
         if write:
             if file.path is None:
                 raise Failure(USAGE, "what comes from stdin cannot be changed: give a file, or use --diff")
+            writes("each file is as it was, or changed as shown")
             replace(file.path, before, text)
             file.text, file.manifest = text, Manifest.read(text, file.name)
         did = "changed" if write else "would change"

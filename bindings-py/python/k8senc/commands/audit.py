@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from k8senc._native import escape
-from k8senc.command import CLEAN, EXIT_CODES, UNDECIDED, UNREADABLE, USAGE, Failure, about, kms_of, note, progress, read_config, read_file
+from k8senc.command import CLEAN, EXIT_CODES, UNDECIDED, UNREADABLE, USAGE, Failure, about, kms_of, note, progress, read_config, read_file, writes
 
 
 FORMATS = ("json", "jsonl", "sarif", "csv", "csv-findings", "markdown", "html", "prometheus")
@@ -134,6 +134,7 @@ def _save(file: Path, text: str) -> None:
         with NamedTemporaryFile("w", encoding="utf-8", newline="", dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as partial:
             partial.write(text)
         Path(partial.name).chmod(0o644 & ~_umask())
+        writes("each report is whole or as it was")
         Path(partial.name).replace(file)
     except OSError as error:
         raise Failure(UNREADABLE, f"{escape(str(file))} cannot be written: {error.strerror}") from None

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from k8senc._native import escape
-from k8senc.command import CLEAN, FINDINGS, INTERRUPTED, UNDECIDED, UNREADABLE, USAGE, Failure, about, kms_of, note, progress, read_config, read_file
+from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, USAGE, Failure, about, interrupted, kms_of, note, progress, read_config, read_file, writes
 
 if TYPE_CHECKING:
     from k8senc._native import Recovery
     from k8senc.kms import Kms
+
+_WHOLE = "every file that was written is whole, and index.jsonl lists them"
 
 EXIT_CODES = """\b
 Exit codes:
@@ -117,6 +119,7 @@ def decrypt(
             _calls(run, kms, max_kms_calls, yes)
             if output is not None:
                 with progress("recovering") as told:
+                    writes(_WHOLE)
                     summary = json.loads(run.to_folder(output, told))
                 _tell_folder(summary, output)
             else:
@@ -285,8 +288,7 @@ def _tell_reasons(summary: dict[str, Any]) -> None:
 
 def _exit_code(summary: dict[str, Any], source: Path) -> int:
     if summary["cancelled"]:
-        note("interrupted; every file that was written is whole, and index.jsonl lists them")
-        return INTERRUPTED
+        return interrupted()
     if summary["stopped"]:
         note(f"{escape(str(source))} is damaged: {summary['stopped']}; what lies behind was not reached")
         return UNREADABLE
