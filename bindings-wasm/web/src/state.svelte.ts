@@ -3,6 +3,7 @@
 import type { Config, ConfigError, Finding, Verdict } from "../../js/index.js";
 import { core } from "./core.svelte";
 import { EXAMPLES } from "./examples";
+import { planner } from "./plan/planner.svelte";
 
 export const PLACES = ["configuration", "value", "plan", "snapshot"] as const;
 export type Place = (typeof PLACES)[number];
@@ -66,6 +67,7 @@ class Page {
     this.text = "";
     this.newer = "";
     core.wipe();
+    planner.wipe();
     this.announce("Everything entered was removed and the memory of the core overwritten.");
   }
 }

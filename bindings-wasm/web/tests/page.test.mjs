@@ -122,6 +122,15 @@ test("the panel proves what it says", { timeout: 60_000 }, async () => {
   await close();
 });
 
+test("the panel does not take a missing network for a proof", { timeout: 60_000 }, async () => {
+  const { page, frame, close } = await open(here, { bypassCSP: true });
+  await page.context().setOffline(true);
+  await frame.getByRole("button", { name: /prove it/ }).click();
+  await frame.getByRole("button", { name: "Try to send something" }).click();
+  await frame.getByText("not by the policy. Do not trust this copy").waitFor();
+  await close();
+});
+
 test("what has to be loaded stays small", async () => {
   const packed = async (name) => gzipSync(await readFile(name), { level: 9 }).length;
   assert.ok((await packed(`${web}dist/app.js`)) <= 170_000, `app.js: ${await packed(`${web}dist/app.js`)} bytes gzipped, 170,000 are allowed`);

@@ -69,6 +69,10 @@ test("a snapshot becomes a report, with the figures of the command", { timeout: 
   const live = rows.reduce((sum, row) => sum + Number(row[1].replaceAll(",", "")), 0);
   const wanted = Object.values(expected.resources).reduce((sum, one) => sum + one.live, 0);
   assert.equal(live, wanted);
+  const flipped = Buffer.from(await readFile(`${sample}snapshot.db`));
+  flipped[flipped.length - 1] ^= 1;
+  await frame.setInputFiles("input[type=file]", { name: "flipped.db", mimeType: "application/octet-stream", buffer: flipped });
+  await until(frame, () => document.querySelector(".snapshot .verdict h3")?.textContent.startsWith("Damaged"));
   await frame.setInputFiles("input[type=file]", `${sample}expected.json`);
   await frame.waitForSelector(".snapshot .notice.error");
   assert.match(await frame.locator(".snapshot .notice.error").innerText(), /cannot be read/);

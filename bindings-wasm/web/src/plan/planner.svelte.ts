@@ -21,10 +21,18 @@ class Planner {
       return;
     }
     this.#starting = true;
+    this.failed = "";
     load(fromBase64(wasm)).then(
       (made) => (this.#instance = made),
       (error: unknown) => (this.failed = String(error)),
     );
+  }
+
+  /** Overwrites its memory; the next plan starts another one. */
+  wipe(): void {
+    this.#instance?.close();
+    this.#instance = null;
+    this.#starting = false;
   }
 }
 
