@@ -1,10 +1,10 @@
-"""The few protobuf messages of the KMS plugin API, without a protobuf library."""
+"""Protobuf messages of gRPC services (KMS plugins, etcd), without a protobuf library."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["field", "fields", "tagged"]
+__all__ = ["all_fields", "field", "fields", "number", "tagged"]
 
 
 def _varint(number: int) -> bytes:
@@ -26,16 +26,26 @@ def field(number: int, value: bytes) -> bytes:
     return tagged(number, value) if value else b""
 
 
+def number(tag: int, value: int) -> bytes:
+    """An integer, boolean or enumeration field of proto3, not negative, which is absent when it is zero."""
+    return _varint(tag << 3) + _varint(value) if value else b""
+
+
 def fields(message: bytes) -> Iterator[tuple[int, bytes]]:
     """The bytes and string fields of a message; others are passed over."""
+    return ((tag, value) for tag, value in all_fields(message) if isinstance(value, bytes))
+
+
+def all_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """The integers (unsigned) and the bytes and string fields of a message; fixed-size numbers are passed over."""
     at = 0
 
-    def number() -> int:
+    def varint() -> int:
         nonlocal at
         value = shift = 0
         while True:
             if at >= len(message) or shift > 63:
-                raise RuntimeError("the KMS plugin's answer is no protobuf message")
+                raise RuntimeError("the answer is no protobuf message")
             byte = message[at]
             at += 1
             value |= (byte & 0x7F) << shift
@@ -44,14 +54,14 @@ def fields(message: bytes) -> Iterator[tuple[int, bytes]]:
                 return value
 
     while at < len(message):
-        tag = number()
+        tag = varint()
         kind = tag & 7
         if kind == 0:
-            number()
+            yield tag >> 3, varint()
             continue
-        size = {1: 8, 5: 4}.get(kind) or (number() if kind == 2 else len(message) + 1)
+        size = {1: 8, 5: 4}.get(kind) or (varint() if kind == 2 else len(message) + 1)
         if size > len(message) - at:
-            raise RuntimeError("the KMS plugin's answer is no protobuf message")
+            raise RuntimeError("the answer is no protobuf message")
         if kind == 2:
             yield tag >> 3, message[at : at + size]
         at += size
