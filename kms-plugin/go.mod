@@ -3,6 +3,7 @@ module github.com/k8senc/k8senc/kms-plugin
 go 1.26.0
 
 require (
+	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/k8senc/k8senc/bindings-c/go v0.0.0
 	github.com/prometheus/client_golang v1.24.0
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.69.0

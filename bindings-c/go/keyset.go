@@ -332,6 +332,20 @@ func InspectRecord(record []byte, label string) (*RecordInspection, error) {
 	return &found, nil
 }
 
+// CheckRecord says whether keyID, label and set key fit a record, without any KEK: ask it before a call to a KMS, so that what
+// somebody put into etcd makes none. Without setKey only keyID is looked at. hasMAC says whether the record has a set MAC, and
+// counts also where err is ErrKeysetIntegrity.
+func CheckRecord(record []byte, keyID, label string, setKey []byte) (hasMAC bool, err error) {
+	var mac C.bool
+	var failure *C.k8senc_error
+	recordPointer, recordLen := in(record)
+	keyIDPointer, keyIDLen := inString(keyID)
+	labelPointer, labelLen := inString(label)
+	setKeyPointer, setKeyLen := in(setKey)
+	err = fail(C.k8senc_record_check(recordPointer, recordLen, keyIDPointer, keyIDLen, labelPointer, labelLen, setKeyPointer, setKeyLen, &mac, &failure), failure)
+	return bool(mac), err
+}
+
 // OpenRecord opens a record online with what a KEK gave for the wrap in slot; keyID is the one stored beside it, label the
 // cluster's, setKey the set's or none. The caller clears the seed.
 func OpenRecord(record []byte, slot uint8, key *WrapKey, keyID, label string, setKey []byte) (seed []byte, err error) {

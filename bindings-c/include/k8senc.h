@@ -1309,6 +1309,25 @@ k8senc_status k8senc_record_inspect(const uint8_t *record,
                                     struct k8senc_error **error);
 
 /**
+ * Whether key_id, label and set key fit a record, without any KEK: a plugin asks this before it calls a KMS, so that what
+ * somebody put into etcd makes no call. `set_key` is the set's, or none: then only the key_id is looked at. `*has_mac` says
+ * whether the record has a set MAC, and is written also when the record does not fit.
+ *
+ * # Safety
+ * As `k8senc_kek_new`; `has_mac` is NULL or writable.
+ */
+k8senc_status k8senc_record_check(const uint8_t *record,
+                                  size_t record_len,
+                                  const uint8_t *key_id,
+                                  size_t key_id_len,
+                                  const uint8_t *label,
+                                  size_t label_len,
+                                  const uint8_t *set_key,
+                                  size_t set_key_len,
+                                  bool *has_mac,
+                                  struct k8senc_error **error);
+
+/**
  * Opens a record online with what a KEK gave for the wrap in `slot`; `key_id` is the one stored beside it, `label` the
  * cluster's, `set_key` the set's, or none. To reseal, open with the old set's KEK and seal with the new set. Gives `*seed`, for `k8senc_buf_free`, which wipes it.
  *

@@ -567,6 +567,41 @@ pub unsafe extern "C" fn k8senc_record_inspect(
     })
 }
 
+/// Whether key_id, label and set key fit a record, without any KEK: a plugin asks this before it calls a KMS, so that what
+/// somebody put into etcd makes no call. `set_key` is the set's, or none: then only the key_id is looked at. `*has_mac` says
+/// whether the record has a set MAC, and is written also when the record does not fit.
+///
+/// # Safety
+/// As `k8senc_kek_new`; `has_mac` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn k8senc_record_check(
+    record: *const u8,
+    record_len: usize,
+    key_id: *const u8,
+    key_id_len: usize,
+    label: *const u8,
+    label_len: usize,
+    set_key: *const u8,
+    set_key_len: usize,
+    has_mac: Option<&mut MaybeUninit<bool>>,
+    error: Option<&mut MaybeUninit<*mut Error>>,
+) -> Status {
+    let beside = Given {
+        key_id: (key_id, key_id_len),
+        label: (label, label_len),
+        set_key: (set_key, set_key_len),
+    };
+    guard(error, || {
+        let out = need(has_mac, "has_mac")?;
+        // SAFETY: the caller's contract.
+        let record = Record::try_from(unsafe { raw::bytes(record, record_len, "record")? })?;
+        out.write(record.has_mac());
+        // SAFETY: the caller's contract.
+        let known = unsafe { beside.read()? };
+        Ok(record.check(&known.beside())?)
+    })
+}
+
 /// Opens a record online with what a KEK gave for the wrap in `slot`; `key_id` is the one stored beside it, `label` the
 /// cluster's, `set_key` the set's, or none. To reseal, open with the old set's KEK and seal with the new set. Gives `*seed`, for `k8senc_buf_free`, which wipes it.
 ///

@@ -141,10 +141,10 @@ func (f *Fake) Wrap(ctx context.Context, version kek.Version, key []byte, label 
 	defer f.mu.Unlock()
 	for i, known := range f.versions {
 		if len(version.Identity) == 2 && bytes.Equal(known.Identity[0], version.Identity[0]) && bytes.Equal(known.Identity[1], version.Identity[1]) {
-			wrap := make([]byte, 14, wrapLen(f.kind))
-			wrap[1] = byte(i)
-			_, _ = rand.Read(wrap[2:14])
-			wrap = f.aead(i).Seal(wrap, wrap[2:14], key, []byte(label))
+			wrap := make([]byte, 12, wrapLen(f.kind))
+			_, _ = rand.Read(wrap)
+			wrap[0] = byte(i)
+			wrap = f.aead(i).Seal(wrap, wrap, key, []byte(label))
 			return append(wrap, make([]byte, wrapLen(f.kind)-len(wrap))...), nil
 		}
 	}
@@ -159,10 +159,10 @@ func (f *Fake) Unwrap(ctx context.Context, wrap []byte, label string) ([]byte, e
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(wrap) < 62 || int(wrap[1]) >= len(f.keys) {
+	if len(wrap) < 60 || int(wrap[0]) >= len(f.keys) {
 		return nil, &kek.Error{Class: kek.Integrity, Op: "unwrap", Err: errors.New("not of this key")}
 	}
-	key, err := f.aead(int(wrap[1])).Open(nil, wrap[2:14], wrap[14:62], []byte(label))
+	key, err := f.aead(int(wrap[0])).Open(nil, wrap[:12], wrap[12:60], []byte(label))
 	if err != nil {
 		return nil, &kek.Error{Class: kek.Integrity, Op: "unwrap", Err: errors.New("not of this key")}
 	}
@@ -178,7 +178,9 @@ func wrapLen(kind kek.Kind) int {
 		return 113
 	case kek.Azure:
 		return 256
-	default:
+	case kek.Transit:
 		return 62
+	default:
+		return 60
 	}
 }

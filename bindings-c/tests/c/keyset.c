@@ -109,6 +109,17 @@ static void opens(const uint8_t *record, size_t len, const char *key_id, const u
     CHECK(find(json.ptr, json.len, "\"kind\":\"local\",\"symmetric\":true") && find(json.ptr, json.len, context));
     k8senc_buf_free(&json);
     FAILS(KEYSET_MALFORMED, k8senc_record_inspect(record, len - 1, T("prod-1"), &json, &error));
+
+    bool has_mac = set_key_len == 0;
+    uint8_t other[32];
+    counting(other, 1);
+    OK(k8senc_record_check(record, len, id, strlen(key_id), T("prod-1"), set_key, set_key_len, &has_mac, &error));
+    CHECK(has_mac == (set_key_len != 0));
+    has_mac = !has_mac;
+    FAILS(KEYSET_INTEGRITY, k8senc_record_check(record, len, id, strlen(key_id), T("prod-1"), other, 32, &has_mac, &error));
+    CHECK(has_mac == (set_key_len != 0));
+    FAILS(KEYSET_MALFORMED, k8senc_record_check(record, len, T("kc1"), T("prod-1"), set_key, set_key_len, &has_mac, &error));
+    FAILS(KEYSET_MALFORMED, k8senc_record_check(record, len - 1, id, strlen(key_id), T("prod-1"), set_key, set_key_len, &has_mac, &error));
 }
 
 static k8senc_keyset *set_of(uint64_t generation, const uint8_t *set_key, size_t set_key_len, const char *key_id) {
