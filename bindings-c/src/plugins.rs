@@ -65,44 +65,10 @@ impl<'a> Shown<'a> {
             plugin: wrapped.name(),
             authenticated: wrapped.is_authenticated(),
             needs: needs.collect(),
-            facts: facts(wrapped),
+            facts: wrapped.facts().into_iter().collect(),
             remote,
         }
     }
-}
-
-/// What the bytes and their key_id say, for the plugins that say something.
-fn facts(wrapped: &Wrapped<'_>) -> BTreeMap<&'static str, String> {
-    let mut facts = BTreeMap::new();
-    let mut say = |name, value: Option<String>| {
-        if let Some(value) = value {
-            facts.insert(name, value);
-        }
-    };
-    match wrapped {
-        Wrapped::Aws(aws) => {
-            say(
-                "backingKeyHint",
-                aws.backing_key_hint.map(|hint| base64(hint)),
-            );
-            say("versioned", Some(aws.versioned.to_string()));
-        }
-        Wrapped::Gcp(gcp) => {
-            say("cryptoKey", gcp.crypto_key.map(str::to_owned));
-            say("keyVersion", gcp.key_version.map(str::to_owned));
-        }
-        Wrapped::Azure(azure) => {
-            say("keyUrlHash", azure.key_url_hash.map(str::to_owned));
-            say("rsaBits", Some(azure.rsa_bits.to_string()));
-        }
-        Wrapped::Transit(transit) => say("keyVersion", Some(transit.key_version.to_string())),
-        Wrapped::Trousseau(lines) => {
-            let names: Vec<&str> = lines.iter().map(|line| line.provider).collect();
-            say("providers", Some(names.join(" ")));
-        }
-        _ => {}
-    }
-    facts
 }
 
 fn stored(answer: &EncryptAnswer) -> Stored<'_> {
@@ -188,21 +154,15 @@ pub unsafe extern "C" fn k8senc_plugins_unwrap(
         let stored = stored(&given);
         let found = plugins::recognise(&stored);
         let found = found.iter().find(|wrapped| wrapped.name() == plugin);
-        let opened = match found {
-            Some(Wrapped::Transit(it)) => it.open(&NATIVE, key, aad),
-            Some(Wrapped::PkcsGcm(it)) => it.open(key),
-            Some(Wrapped::BarbicanCbc(it)) => it.open(&NATIVE, key),
-            Some(Wrapped::LocalKek(it)) => it.open(&NATIVE, key),
-            Some(_) => {
-                return Err(Fault::argument(format!(
-                    "what {plugin} stores opens under no AES key that one can hold"
-                )));
-            }
-            None => {
-                return Err(Fault::argument(format!(
-                    "the ciphertext is not of the shape that {plugin:?} stores"
-                )));
-            }
+        let Some(found) = found else {
+            return Err(Fault::argument(format!(
+                "the ciphertext is not of the shape that {plugin:?} stores"
+            )));
+        };
+        let Some(opened) = found.open(&NATIVE, key, aad) else {
+            return Err(Fault::argument(format!(
+                "what {plugin} stores opens under no AES key that one can hold"
+            )));
         };
         out.write(Buf::new(opened?.expose().to_vec()));
         Ok(())

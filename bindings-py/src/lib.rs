@@ -17,6 +17,7 @@ mod plan;
 mod probe;
 mod recovery;
 mod seal;
+mod unwrap;
 mod verdict;
 mod watch;
 
@@ -55,6 +56,8 @@ mod _native {
     use crate::recovery::{Recovery, render};
     #[pymodule_export]
     use crate::seal::{_key_form, _seal_with_random, KmsState};
+    #[pymodule_export]
+    use crate::unwrap::{KeysetRecord, WrappedDek, recognise, recovery_public};
     #[pymodule_export]
     use crate::verdict::{Problem, Verdict, validate};
 

@@ -26,6 +26,7 @@ __all__ = [
     "Inspection",
     "Judged",
     "KeyMark",
+    "KeysetRecord",
     "KmsProbe",
     "KmsState",
     "LATEST",
@@ -39,6 +40,7 @@ __all__ = [
     "Rule",
     "Snippet",
     "Verdict",
+    "WrappedDek",
     "__version__",
     "changes",
     "coverage",
@@ -50,6 +52,8 @@ __all__ = [
     "failure_modes",
     "hazard_codes",
     "inspect",
+    "recognise",
+    "recovery_public",
     "render",
     "key_marks",
     "lint",
@@ -130,6 +134,38 @@ class DekRequest:
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@final
+class KeysetRecord:
+    """What the k8senc KMS plugin stores: one seed under several KEKs. Opening gives the seed and what it proves about the
+    writer: `kek`, `set-key` or `nothing`. Raises `StoredValueError` (`keyset-malformed`, `keyset-integrity`, ...).
+    """
+
+    @staticmethod
+    def of(request: DekRequest) -> KeysetRecord | None: ...
+    @property
+    def has_mac(self) -> bool: ...
+    @property
+    def wraps(self) -> list[tuple[int, str, bytes]]: ...
+    def context(self, slot: int, label: str) -> str: ...
+    def open(self, slot: int, answer: bytes, label: str, set_key: bytes | None = None) -> tuple[bytes, str]: ...
+    def open_locally(self, kek: bytes, label: str, set_key: bytes | None = None) -> tuple[bytes, str] | None: ...
+    def open_offline(self, private: bytes, label: str, set_key: bytes | None = None) -> tuple[bytes, str] | None: ...
+
+@final
+class WrappedDek:
+    """An encrypted DEK or seed read as what one kind of plugin stores."""
+
+    @property
+    def plugin(self) -> str: ...
+    @property
+    def authenticated(self) -> bool: ...
+    @property
+    def facts(self) -> dict[str, str]: ...
+    @property
+    def needs(self) -> list[tuple[str, str]]: ...
+    @property
+    def to_kms(self) -> bytes | None: ...
 
 @final
 class Judged:
@@ -612,3 +648,9 @@ def make_plan(
     path: str | None,
     kept: bool,
 ) -> tuple[str, PlanFiles, int]: ...
+
+def recognise(request: DekRequest) -> list[WrappedDek]:
+    """Everything that the ciphertext of a request can be read as, the likeliest first."""
+
+def recovery_public(private: bytes) -> bytes:
+    """The public key of a recovery key, an X25519 private key of 32 bytes."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from k8senc._native import Config
     from k8senc.auditing import Progress
     from k8senc.kms import Kms
+    from k8senc.unwrapping import Offline
 
 CLEAN, FINDINGS, USAGE, UNREADABLE, UNDECIDED, REMOTE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -80,29 +81,44 @@ def read_config(file: Path) -> Config:
         raise Failure(USAGE, f"kube-apiserver refuses {escape(str(file))}: {escape(error.message)}; k8senc validate says more") from None
 
 
-def kms_of(specs: tuple[str, ...], config: Config | None) -> dict[str, Kms]:
+def kms_of(specs: tuple[str, ...], config: Config | None, offline: Offline | None = None) -> dict[str, Kms]:
+    """Who answers for which KMS provider. What `offline` holds is tried for each that has no plugin."""
     from k8senc.kms import local_kek
     from k8senc.kms_socket import SocketKms
+    from k8senc.unwrapping import Offline, Unwrapper
+    from k8senc.unwrapping.places import FORMS, kek_at
 
-    if specs and config is None:
-        raise Failure(USAGE, "--kms needs --config: the configuration says which values a KMS provider opens")
+    offline = offline or Offline()
+    if (specs or offline) and config is None:
+        option = "--kms" if specs else "--recovery-key"
+        raise Failure(USAGE, f"{option} needs --config: the configuration says which values a KMS provider opens")
     versions = dict(config.kms_providers) if config else {}
     kms: dict[str, Kms] = {}
     for spec in specs:
         name, equals, where = spec.partition("=")
         if not name or not equals or not where:
-            raise Failure(USAGE, f"--kms {spec!r}: NAME=FILE.json or NAME=unix:///path is needed, with the name of a KMS provider")
+            raise Failure(USAGE, f"--kms {spec!r}: NAME=FILE.json, NAME=unix:///path or NAME={'|'.join(FORMS)}:... is needed, with the name of a KMS provider")
         if name not in versions:
             known = ", ".join(map(repr, versions)) or "none"
             raise Failure(USAGE, f"--kms {name!r}: the configuration has no KMS provider of this name; it has {known}")
+        form, colon, rest = where.partition(":")
+        if colon and form in FORMS:
+            known_as = kms.setdefault(name, Unwrapper([], offline))
+            if isinstance(known_as, Unwrapper):
+                known_as.keks = [*known_as.keks, kek_at(form, rest)]
+                continue
         if name in kms:
-            raise Failure(USAGE, f"--kms {name!r} is given twice")
+            raise Failure(USAGE, f"--kms {name!r} is given twice: only {', '.join(FORMS)} stand beside each other")
         if where.startswith("unix://"):
             kms[name] = SocketKms(where, versions[name])
-            continue
-        if "://" in where:
-            raise Failure(USAGE, f"--kms {spec!r}: known are a file of local KEKs and unix:///path; in Python, k8senc.audit takes any object with unwrap(request)")
-        kms[name] = local_kek(read_file(Path(where), "the KEK file"), name)
+        elif "://" in where:
+            raise Failure(USAGE, f"--kms {spec!r}: known are a file of local KEKs, unix:///path, and {', '.join(FORMS.values())}")
+        else:
+            kms[name] = local_kek(read_file(Path(where), "the KEK file"), name)
+    if offline:
+        for name, version in versions.items():
+            if version == "v2":
+                kms.setdefault(name, Unwrapper([], offline))
     return kms
 
 

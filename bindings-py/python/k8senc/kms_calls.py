@@ -35,6 +35,10 @@ def _ask(run: Audit | Recovery, planned: Plan, kms: Mapping[str, Kms], yes: bool
         click.confirm("Make these calls?", abort=True, err=True)
     with progress("asking the KMS") as told:
         refused = auditing.answer(run, planned, kms, told)
+    for name, plugin in sorted(kms.items()):
+        unproven = getattr(plugin, "proofs", {}).get("nothing", 0)
+        if unproven:
+            note(f"KMS {escape(name)}: {unproven:,} seeds were opened by a recovery key, which proves nothing about who wrote them; --set-key does, where the plugin has one")
     for name, reason in refused.items():
         note(f"KMS provider {escape(name)} refused: {escape(reason)}")
 

@@ -12,6 +12,7 @@ import click
 
 from k8senc._native import escape
 from k8senc.command import CLEAN, EXIT_CODES, UNDECIDED, UNREADABLE, USAGE, Failure, about, kms_of, note, progress, read_config, read_file, writes
+from k8senc.key_sources import offline_of, opening_options
 
 
 FORMATS = ("json", "jsonl", "sarif", "csv", "csv-findings", "markdown", "html", "prometheus")
@@ -20,7 +21,7 @@ FORMATS = ("json", "jsonl", "sarif", "csv", "csv-findings", "markdown", "html", 
 @click.command(epilog=EXIT_CODES)
 @click.argument("snapshot", type=click.Path(path_type=Path))
 @click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="EncryptionConfiguration. With it values are opened and judged as kube-apiserver would; without, they are classified.")
-@click.option("--kms", "kms_specs", multiple=True, metavar="NAME=WHERE", help="Who answers for the KMS provider NAME: a file with local KEKs, or the plugin's socket as unix:///path. Repeatable.")
+@opening_options
 @click.option("--format", "form", type=click.Choice(["table", *FORMATS]), default="table", show_default=True, help="What goes to stdout.")
 @click.option("--report", "reports", multiple=True, metavar="FORMAT=FILE", help=f"Write the report to a new or existing file as well: {', '.join(FORMATS)}. Repeatable.")
 @click.option("--wal", "logs", multiple=True, type=click.Path(path_type=Path), metavar="PATH", help="Also search a member's write-ahead log for plaintext: its member/wal folder, or a file of it. Repeatable.")
@@ -40,6 +41,10 @@ def audit(
     snapshot: Path,
     config_file: Path | None,
     kms_specs: tuple[str, ...],
+    recovery_keys: tuple[str, ...],
+    local_keks: tuple[str, ...],
+    cluster_label: str | None,
+    set_key: str | None,
     form: str,
     reports: tuple[str, ...],
     logs: tuple[Path, ...],
@@ -73,7 +78,7 @@ def audit(
     outputs = [_output(spec) for spec in reports]
     earlier = read_file(baseline, "the baseline").decode("utf-8", "replace") if baseline else None
     config = read_config(config_file) if config_file else None
-    kms = kms_of(kms_specs, config)
+    kms = kms_of(kms_specs, config, offline_of(recovery_keys, local_keks, cluster_label, set_key))
     prefix = etcd_prefix.encode() if etcd_prefix is not None else None
     with about(snapshot):
         run = Audit(snapshot, config, threads=threads, hash=not no_hash, examples=examples, etcd_prefix=prefix)

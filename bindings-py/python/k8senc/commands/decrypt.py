@@ -12,6 +12,7 @@ import click
 
 from k8senc._native import escape
 from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, USAGE, Failure, about, interrupted, kms_of, note, progress, read_config, read_file, writes
+from k8senc.key_sources import key_from, offline_of, opening_options
 
 if TYPE_CHECKING:
     from k8senc._native import Recovery
@@ -36,7 +37,7 @@ Exit codes:
 @click.option("-n", "--namespace", metavar="NAMESPACE", help="Only objects of this namespace.")
 @click.option("--all", "everything", is_flag=True, help="Every object of the snapshot.")
 @click.option("-c", "--config", "config_file", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="EncryptionConfiguration; - is stdin.")
-@click.option("--kms", "kms_specs", multiple=True, metavar="NAME=WHERE", help="Who answers for the KMS provider NAME: a file with local KEKs, or the plugin's socket as unix:///path. Repeatable.")
+@opening_options
 @click.option("--key", "key_sources", multiple=True, metavar="SOURCE", help="A key without its configuration: file:PATH, fd:N, env:NAME or prompt. Tried under any name, also as a DEK or seed. Repeatable.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write a file for each object into this new folder (0700, files 0600).")
 @click.option("--stdout", "to_stdout", is_flag=True, help="Write more than one object to stdout.")
@@ -58,6 +59,10 @@ def decrypt(
     everything: bool,
     config_file: Path | None,
     kms_specs: tuple[str, ...],
+    recovery_keys: tuple[str, ...],
+    local_keks: tuple[str, ...],
+    cluster_label: str | None,
+    set_key: str | None,
     key_sources: tuple[str, ...],
     output: Path | None,
     to_stdout: bool,
@@ -82,6 +87,8 @@ def decrypt(
       k8senc decrypt snapshot.db secrets/db -n shop -c encryption-config.yaml
       k8senc decrypt snapshot.db secrets -n shop -c encryption-config.yaml -o recovered
       k8senc decrypt snapshot.db --all -c enc.yaml --kms cloud=unix:///run/kms.sock -o recovered
+      k8senc decrypt snapshot.db --all -c enc.yaml --kms cloud=aws:arn:aws:kms:eu-central-1:111122223333:key/... -o recovered
+      k8senc decrypt snapshot.db --all -c enc.yaml --recovery-key file:recovery.key --cluster-label prod -o recovered
       k8senc decrypt snapshot.db secrets/db -n shop --key file:old-key.b64
       etcdctl get /registry/secrets/shop/db -w json | k8senc decrypt --value - -c enc.yaml
     """
@@ -91,8 +98,8 @@ def decrypt(
     config = None
     if config_file is not None:
         config = read_config(Path("/dev/stdin") if str(config_file) == "-" else config_file)
-    kms = kms_of(kms_specs, config)
-    keys = [_key(source) for source in key_sources]
+    kms = kms_of(kms_specs, config, offline_of(recovery_keys, local_keks, cluster_label, set_key))
+    keys = [key_from(source) for source in key_sources]
     resource, _, name = (what or "").partition("/")
     source = value_file or snapshot
     assert source is not None
@@ -158,28 +165,6 @@ def _check(
 
 def _bytes(text: str | None) -> bytes | None:
     return None if text is None else os.fsencode(text)
-
-
-def _key(source: str) -> tuple[str, bytes]:
-    """A label without the secret, and what the source holds."""
-    kind, colon, rest = source.partition(":")
-    try:
-        if kind == "file" and rest:
-            return f"the key in {rest}", read_file(Path(rest), "the key file")
-        if kind == "fd" and rest.isdecimal():
-            with os.fdopen(int(rest), "rb", closefd=False) as stream:
-                return f"the key of file descriptor {rest}", stream.read(4096)
-        if kind == "env" and rest:
-            if rest not in os.environ:
-                raise Failure(USAGE, f"--key env:{rest}: there is no such environment variable")
-            return f"the key in ${rest}", os.environb[os.fsencode(rest)]
-        if kind == "prompt" and not colon:
-            entered: str = click.prompt("Key (base64 or hex)", hide_input=True, err=True)
-            return "the key that was typed in", entered.encode()
-    except OSError as error:
-        raise Failure(USAGE, f"--key {kind}:{rest} cannot be read: {error.strerror}") from None
-    # What was given is not repeated: it may be a key.
-    raise Failure(USAGE, "--key takes file:PATH, fd:N, env:NAME or prompt; a key itself on the command line would be seen by every process of the machine")
 
 
 def _calls(run: Recovery, kms: dict[str, Kms], most: int, yes: bool) -> None:

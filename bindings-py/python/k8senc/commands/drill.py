@@ -10,6 +10,7 @@ import click
 
 from k8senc._native import escape
 from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, about, kms_of, note, progress, read_config
+from k8senc.key_sources import offline_of, opening_options
 
 EXIT_CODES = """\b
 Exit codes:
@@ -25,25 +26,39 @@ Exit codes:
 @click.command(epilog=EXIT_CODES)
 @click.argument("snapshot", type=click.Path(path_type=Path))
 @click.option("-c", "--config", "config_file", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The EncryptionConfiguration that is kept with the backup.")
-@click.option("--kms", "kms_specs", multiple=True, metavar="NAME=WHERE", help="Who answers for the KMS provider NAME: a file with local KEKs, or the plugin's socket as unix:///path. Repeatable.")
+@opening_options
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--etcd-prefix", metavar="PREFIX", help="kube-apiserver's --etcd-prefix, where it is not one of the usual.")
 @click.option("--max-kms-calls", type=click.IntRange(min=0), default=1_000, show_default=True, metavar="N", help="Call no KMS when the snapshot asks for more than N calls.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before calling a KMS.")
 @click.pass_context
-def drill(context: click.Context, snapshot: Path, config_file: Path, kms_specs: tuple[str, ...], form: str, etcd_prefix: str | None, max_kms_calls: int, yes: bool) -> None:
+def drill(
+    context: click.Context,
+    snapshot: Path,
+    config_file: Path,
+    kms_specs: tuple[str, ...],
+    recovery_keys: tuple[str, ...],
+    local_keks: tuple[str, ...],
+    cluster_label: str | None,
+    set_key: str | None,
+    form: str,
+    etcd_prefix: str | None,
+    max_kms_calls: int,
+    yes: bool,
+) -> None:
     """Whether a backup can be opened with the keys in escrow. Every live value is decrypted, none is written.
 
     \b
     Examples:
       k8senc drill snapshot.db -c escrow/encryption-config.yaml --kms cloud=unix:///run/kms.sock
+      k8senc drill snapshot.db -c escrow/encryption-config.yaml --recovery-key file:recovery.key --cluster-label prod
       k8senc drill snapshot.db -c escrow/encryption-config.yaml --format json | jq .restorable
     """
     from k8senc import auditing, kms_calls
     from k8senc._native import Audit
 
     config = read_config(config_file)
-    kms = kms_of(kms_specs, config)
+    kms = kms_of(kms_specs, config, offline_of(recovery_keys, local_keks, cluster_label, set_key))
     with about(snapshot):
         run = Audit(snapshot, config, etcd_prefix=etcd_prefix.encode() if etcd_prefix is not None else None)
         if config.kms_providers:

@@ -100,6 +100,16 @@ pub enum AzureAlgorithm {
     Rsa1_5,
 }
 
+impl AzureAlgorithm {
+    /// The `alg` of Key Vault's decrypt call.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RsaOaep256 => "RSA-OAEP-256",
+            Self::Rsa1_5 => "RSA1_5",
+        }
+    }
+}
+
 /// Azure kubernetes-kms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Azure<'a> {

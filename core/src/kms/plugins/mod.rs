@@ -14,10 +14,17 @@
 //! nonce 12 | ct | tag 16, and an annotation               LocalKEKService of k8s.io/kms 0.27 alphas
 //! ```
 
-use alloc::{vec, vec::Vec};
+use alloc::{
+    borrow::{Cow, ToOwned as _},
+    string::{String, ToString as _},
+    vec,
+    vec::Vec,
+};
+
+use base64ct::{Base64, Encoding as _};
 
 use super::DekRequest;
-use crate::wire::kmsv2::EncryptedObject;
+use crate::{Error, crypto::Backend, secret::SecretBytes, wire::kmsv2::EncryptedObject};
 
 mod cloud;
 mod local;
@@ -226,6 +233,79 @@ impl Wrapped<'_> {
             | Self::Transit(_)
             | Self::PkcsGcm(_)
             | Self::LocalKek(_) => true,
+        }
+    }
+}
+
+impl<'a> Wrapped<'a> {
+    /// What the bytes and their key_id say, by name: `backingKeyHint` (base64) and `versioned` for `aws`, `cryptoKey` and
+    /// `keyVersion` for `gcp`, `keyUrlHash`, `rsaBits` and `algorithm` for `azure`, `keyVersion` and `writer` for `transit`,
+    /// `providers` for `trousseau`. What is not known is left out.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts = Vec::new();
+        let mut say = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
+        match self {
+            Self::Aws(aws) => {
+                let hint = aws.backing_key_hint;
+                say(
+                    "backingKeyHint",
+                    hint.map(|hint| Base64::encode_string(hint)),
+                );
+                say("versioned", Some(aws.versioned.to_string()));
+            }
+            Self::Gcp(gcp) => {
+                say("cryptoKey", gcp.crypto_key.map(str::to_owned));
+                say("keyVersion", gcp.key_version.map(str::to_owned));
+            }
+            Self::Azure(azure) => {
+                say("keyUrlHash", azure.key_url_hash.map(str::to_owned));
+                say("rsaBits", Some(azure.rsa_bits.to_string()));
+                say("algorithm", Some(azure.algorithm.name().to_owned()));
+            }
+            Self::Transit(transit) => {
+                say("keyVersion", Some(transit.key_version.to_string()));
+                say("writer", transit.plugin.name().map(str::to_owned));
+            }
+            Self::Trousseau(lines) => {
+                let names: Vec<&str> = lines.iter().map(|line| line.provider).collect();
+                say("providers", Some(names.join(" ")));
+            }
+            Self::PkcsGcm(_) | Self::BarbicanCbc(_) | Self::LocalKek(_) => {}
+        }
+        facts
+    }
+
+    /// What the KMS is to decrypt, where one call to it does: the blob of `aws`, the ciphertext of `gcp`, the text of
+    /// `azure` and `transit`.
+    pub fn to_kms(&self) -> Option<Cow<'a, [u8]>> {
+        match self {
+            Self::Aws(aws) => Some(aws.blob.into()),
+            Self::Gcp(gcp) => Some(gcp.ciphertext.into()),
+            Self::Azure(azure) => Some(azure.text.as_bytes().into()),
+            Self::Transit(transit) => Some(transit.text.as_bytes().into()),
+            Self::PkcsGcm(_) | Self::BarbicanCbc(_) | Self::Trousseau(_) | Self::LocalKek(_) => {
+                None
+            }
+        }
+    }
+
+    /// Unwraps with an AES key that one holds. `None` for plugins whose KEK nobody can hold. `associated_data` is what
+    /// openbao-kubernetes-kms sent, and empty for all others.
+    ///
+    /// # Errors
+    /// [`Error::KeySize`], [`Error::Authentication`], and for Barbican's CBC those of its padding.
+    pub fn open(
+        &self,
+        backend: &dyn Backend,
+        key: &[u8],
+        associated_data: &[u8],
+    ) -> Option<Result<SecretBytes, Error>> {
+        match self {
+            Self::Transit(it) => Some(it.open(backend, key, associated_data)),
+            Self::PkcsGcm(it) => Some(it.open(key)),
+            Self::BarbicanCbc(it) => Some(it.open(backend, key)),
+            Self::LocalKek(it) => Some(it.open(backend, key)),
+            Self::Aws(_) | Self::Gcp(_) | Self::Azure(_) | Self::Trousseau(_) => None,
         }
     }
 }

@@ -25,6 +25,18 @@ pub enum TransitPlugin {
     Unmarked,
 }
 
+impl TransitPlugin {
+    /// `vault-kubernetes-kms`, `openbao-kubernetes-kms` or `kleidi`; nothing for one that leaves no mark.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::VaultKubernetesKms => Some("vault-kubernetes-kms"),
+            Self::OpenBao => Some("openbao-kubernetes-kms"),
+            Self::Kleidi => Some("kleidi"),
+            Self::Unmarked => None,
+        }
+    }
+}
+
 /// A Transit ciphertext.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transit<'a> {
