@@ -1,7 +1,7 @@
 # Short names only; what they do is in scripts/. `make test` runs everything a change needs.
 # Targets stand from the cheapest to the dearest: .ci/run takes them in this order.
 
-.PHONY: bench demo fuzz web test test-c test-go test-py test-wasm test-web test-sanitize test-secrets setup install fmt advisories
+.PHONY: bench demo fuzz web test test-c test-go test-py test-wasm test-ops test-web test-sanitize test-secrets setup install fmt advisories
 .DEFAULT_GOAL := test
 
 # Seconds for each fuzz target.
@@ -30,4 +30,5 @@ test-go: setup ; $(RUN) scripts/test-go
 test-wasm: setup ; $(RUN) scripts/test-wasm
 test-sanitize: setup ; $(RUN) scripts/test-sanitize
 test-secrets: setup ; $(RUN) scripts/test-secrets
+test-ops: setup ; $(RUN) scripts/test-ops
 test-web: setup ; $(RUN) scripts/test-web

@@ -27,6 +27,7 @@ COMMANDS = {
     "outage": "What works and what fails while a KMS is down.",
     "diff": "What configurations do differently: drift between servers.",
     "explain": "Cause, check and cure of a log line, a rule or a code.",
+    "reencrypt": "Every object written again with the current key.",
     "plan": "The checked steps from one configuration to another.",
     "kms": "Play kube-apiserver against a KMS plugin.",
 }
