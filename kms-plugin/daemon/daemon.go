@@ -232,7 +232,7 @@ func (d *Daemon) reload(before [32]byte, asked bool) [32]byte {
 	if hash == before && !asked {
 		return before
 	}
-	_, _ = systemd.SdNotify(false, systemd.SdNotifyReloading)
+	_, _ = systemd.SdNotify(false, systemd.SdNotifyReloading+"\n"+systemd.SdNotifyMonotonicUsec())
 	defer systemd.SdNotify(false, systemd.SdNotifyReady)
 	next, err := config.Parse(d.File, text, d.Backends.Kinds())
 	if err == nil {

@@ -64,6 +64,7 @@ func NewMetrics(version string, engine func() *keyset.Engine) *Metrics {
 		m.reloads, info, &state{engine}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, method := range []string{"Encrypt", "Decrypt"} {
 		m.requests.WithLabelValues(method, "OK")
+		m.requestSec.WithLabelValues(method)
 	}
 	for _, result := range []string{"ok", "refused"} {
 		m.reloads.WithLabelValues(result)
