@@ -16,6 +16,11 @@
     k8senc.plan(current, goal="rotate-key")      # checked steps; .files.write(directory)
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
 from k8senc._native import (
     Advice,
     Chain,
@@ -47,14 +52,16 @@ from k8senc._native import (
     rules,
     validate,
 )
-from k8senc.auditing import audit
-from k8senc.comparing import diff
 from k8senc.errors import ConfigError, K8sEncError, RemoteError, SnapshotError, StoredValueError, UsageError
-from k8senc.explaining import Explanation, explain
-from k8senc.kms import Kms, Writes
-from k8senc.kms_client import Sealed
-from k8senc.kms_socket import SocketKms
-from k8senc.planning import Inventory, Plan, plan
+
+if TYPE_CHECKING:
+    from k8senc.auditing import audit
+    from k8senc.comparing import diff
+    from k8senc.explaining import Explanation, explain
+    from k8senc.kms import Kms, Writes
+    from k8senc.kms_client import Sealed
+    from k8senc.kms_socket import SocketKms
+    from k8senc.planning import Inventory, Plan, plan
 
 __all__ = [
     "Advice",
@@ -104,3 +111,26 @@ __all__ = [
     "rules",
     "validate",
 ]
+
+# Loaded when they are first used: what a command does not need costs its start nothing.
+_LAZY = {
+    "Explanation": "k8senc.explaining",
+    "Inventory": "k8senc.planning",
+    "Kms": "k8senc.kms",
+    "Plan": "k8senc.planning",
+    "Sealed": "k8senc.kms_client",
+    "SocketKms": "k8senc.kms_socket",
+    "Writes": "k8senc.kms",
+    "audit": "k8senc.auditing",
+    "diff": "k8senc.comparing",
+    "explain": "k8senc.explaining",
+    "plan": "k8senc.planning",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value

@@ -28,8 +28,10 @@ COMMANDS = {
     "diff": "What configurations do differently: drift between servers.",
     "explain": "Cause, check and cure of a log line, a rule or a code.",
     "reencrypt": "Every object written again with the current key.",
+    "preflight": "May an API server be restarted or reload now?",
     "plan": "The checked steps from one configuration to another.",
-    "kms": "Play kube-apiserver against a KMS plugin.",
+    "kms": "What is wrong with a KMS plugin; whether it keeps the contract.",
+    "doctor": "What k8senc runs with here: extras, memory, private files.",
 }
 
 
