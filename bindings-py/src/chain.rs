@@ -188,6 +188,12 @@ impl Chain {
         judge::judge_many(py, self, &values)
     }
 
+    /// Kind and KMS name of the provider that writes; None for a chain without any.
+    #[getter]
+    fn writer(&self) -> Option<(&'static str, Option<&str>)> {
+        self.core().describe(0).map(|it| (it.kind, it.name))
+    }
+
     /// Writes a value as kube-apiserver does, with random bytes of the operating system.
     #[pyo3(signature = (plaintext, etcd_key, state = None))]
     fn seal<'py>(

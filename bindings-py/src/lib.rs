@@ -53,7 +53,7 @@ mod _native {
     #[pymodule_export]
     use crate::probe::{KmsProbe, encrypt_answer_fault};
     #[pymodule_export]
-    use crate::recovery::{Recovery, render};
+    use crate::recovery::{Recovery, render, resource_of};
     #[pymodule_export]
     use crate::seal::{_key_form, _seal_with_random, KmsState};
     #[pymodule_export]

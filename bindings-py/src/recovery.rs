@@ -19,6 +19,7 @@ use pyo3::types::PyBytes;
 use crate::audit::{DekNeed, raised};
 use crate::config::Config;
 use crate::errors::{SnapshotError, UsageError, usage};
+use crate::input::Text;
 use crate::kms::DekRequest;
 use crate::watch::{Watch, watched};
 
@@ -369,4 +370,12 @@ pub fn render(py: Python<'_>, plaintext: PyBackedBytes, format: &str) -> PyResul
             Err(why) => Err(usage(why.code(), why.to_string())),
         }
     })
+}
+
+/// The resource whose objects lie under an etcd key, as an EncryptionConfiguration names it; None for what is no object's.
+#[pyfunction]
+#[pyo3(signature = (etcd_key, etcd_prefix = None))]
+pub fn resource_of(etcd_key: Text, etcd_prefix: Option<Text>) -> Option<String> {
+    let prefix = etcd_prefix.as_ref().map(Text::bytes);
+    k8s_object::EtcdName::from_etcd_key(etcd_key.bytes(), prefix).map(|name| name.to_string())
 }

@@ -55,6 +55,7 @@ __all__ = [
     "recognise",
     "recovery_public",
     "render",
+    "resource_of",
     "key_marks",
     "lint",
     "make_plan",
@@ -79,6 +80,10 @@ class Config:
 @final
 class Chain:
     """What opens and judges the values of one resource."""
+
+    @property
+    def writer(self) -> tuple[str, str | None] | None:
+        """Kind (`aescbc`, `kms-v2`, ...) and KMS name of the provider that writes; None for a chain without any."""
 
     def open(self, stored: bytes, etcd_key: str | bytes) -> Opened: ...
     def judge_many(self, values: Sequence[tuple[str | bytes, bytes]]) -> list[Judged]:
@@ -570,6 +575,9 @@ class Recovery:
     ) -> str: ...
 
 def render(plaintext: bytes, format: str = "yaml") -> tuple[str, int]: ...
+def resource_of(etcd_key: str | bytes, etcd_prefix: str | bytes | None = None) -> str | None:
+    """The resource whose objects lie under an etcd key, as an EncryptionConfiguration names it; None for what is no object's."""
+
 def inspect(stored: bytes) -> Inspection: ...
 def validate(
     text: str | bytes,

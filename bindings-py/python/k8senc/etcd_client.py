@@ -159,6 +159,12 @@ class EtcdClient:
         put = tagged(1, seen.key) + tagged(2, value) + number(6, True)
         return self._guarded(seen, tagged(2, put))
 
+    def create(self, key: bytes, value: bytes) -> int | None:
+        """Puts a key that is not there. The revision, or None if it is."""
+        absent = tagged(3, key)
+        answer = self._call(_KV + "Txn", tagged(1, absent) + tagged(2, tagged(2, tagged(1, key) + tagged(2, value))))
+        return _int(_header(answer), 3) if _int(answer, 2) else None
+
     def remove(self, seen: KeyValue) -> int | None:
         """Deletes a key if it is still as it was seen. The new revision, or None if it has changed."""
         return self._guarded(seen, tagged(3, tagged(1, seen.key)))

@@ -88,6 +88,10 @@ class Api:
         """A new object."""
         return _parsed(self._call("POST", path, "application/json", {}, json.dumps(document).encode(), "application/json"))
 
+    def delete(self, path: str, **query: object) -> None:
+        """Deletes one object."""
+        self._call("DELETE", path, "application/json", query)
+
     def close(self) -> None:
         """Hangs up."""
         self._pool.clear()
