@@ -20,8 +20,10 @@ require (
 
 replace github.com/k8senc/k8senc/bindings-c/go => ../bindings-c/go
 
+require google.golang.org/protobuf v1.36.12-0.20260120151049-f2248ac996af
+
 require (
-	google.golang.org/protobuf v1.36.12-0.20260120151049-f2248ac996af
+	go.opentelemetry.io/proto/otlp v1.10.0
 	k8s.io/apimachinery v0.37.2
 )
 
@@ -55,7 +57,6 @@ require (
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.69.0 // indirect
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace v1.44.0 // indirect
 	go.opentelemetry.io/otel/metric v1.44.0 // indirect
-	go.opentelemetry.io/proto/otlp v1.10.0 // indirect
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
 	golang.org/x/crypto v0.54.0 // indirect
 	golang.org/x/exp v0.0.0-20260410095643-746e56fc9e2f // indirect

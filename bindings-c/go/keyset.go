@@ -11,15 +11,17 @@ import (
 // WrapKind is the kind of KEK behind a wrap of a keyset, by its number in docs/keyset.md.
 type WrapKind uint8
 
-// Kinds of KEKs of remote KMSs.
+// Kinds of KEKs. A RemoteKEK is any but WrapHPKE and WrapLocal.
 const (
 	WrapAWS     WrapKind = 1
 	WrapTransit WrapKind = 2
 	WrapGCP     WrapKind = 3
 	WrapAzure   WrapKind = 4
+	WrapHPKE    WrapKind = 5
 	WrapPKCS11  WrapKind = 6
 	WrapTPM     WrapKind = 7
 	WrapAESKW   WrapKind = 8
+	WrapLocal   WrapKind = 9
 )
 
 // KEK is one held here: 32 random bytes.
@@ -306,14 +308,21 @@ func (s *Keyset) Seal(key *WrapKey, seed []byte, wraps map[uint8][]byte) ([]byte
 
 // RecordInspection is what a record says without any key.
 type RecordInspection struct {
-	SetID string `json:"setId"`
-	Wraps []struct {
-		Slot      uint8  `json:"slot"`
-		Kind      string `json:"kind"`
-		Symmetric bool   `json:"symmetric"`
-		Context   string `json:"context"`
-		Wrap      []byte `json:"wrap"`
-	} `json:"wraps"`
+	SetID string
+	// HasMAC says whether there is a set MAC.
+	HasMAC bool
+	Wraps  []RecordWrap
+}
+
+// RecordWrap is a wrap of a record.
+type RecordWrap struct {
+	Slot uint8
+	Kind WrapKind
+	// Symmetric says whether it may be opened online without a set key.
+	Symmetric bool
+	// Context is what the wrap is bound to.
+	Context string
+	Wrap    []byte
 }
 
 // InspectRecord reads a record of a keyset. label is the cluster's.
@@ -322,14 +331,19 @@ func InspectRecord(record []byte, label string) (*RecordInspection, error) {
 	var failure *C.k8senc_error
 	recordPointer, recordLen := in(record)
 	labelPointer, labelLen := inString(label)
-	if err := fail(C.k8senc_record_inspect(recordPointer, recordLen, labelPointer, labelLen, &out, &failure), failure); err != nil {
+	if err := fail(C.k8senc_record_parts(recordPointer, recordLen, labelPointer, labelLen, &out, &failure), failure); err != nil {
 		return nil, err
 	}
-	var found RecordInspection
-	if err := takeJSON(&out, &found); err != nil {
-		return nil, err
+	parts := unpack(take(&out))
+	if len(parts) < 2 || len(parts)%3 != 2 {
+		return nil, fmt.Errorf("k8senc: the library gives %d parts of a record", len(parts))
 	}
-	return &found, nil
+	found := &RecordInspection{SetID: string(parts[0]), HasMAC: parts[1][0] != 0, Wraps: make([]RecordWrap, 0, len(parts)/3)}
+	for rest := parts[2:]; len(rest) > 0; rest = rest[3:] {
+		head := rest[0]
+		found.Wraps = append(found.Wraps, RecordWrap{head[0], WrapKind(head[1]), head[2] != 0, string(rest[1]), rest[2]})
+	}
+	return found, nil
 }
 
 // CheckRecord says whether keyID, label and set key fit a record, without any KEK: ask it before a call to a KMS, so that what

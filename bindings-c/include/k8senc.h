@@ -1309,6 +1309,21 @@ k8senc_status k8senc_record_inspect(const uint8_t *record,
                                     struct k8senc_error **error);
 
 /**
+ * As `k8senc_record_inspect`, for those who read many: `*parts` is a packed list (each part with its length in front, 4 bytes big
+ * endian) of the set id in hexadecimal, one byte that says whether there is a set MAC, and for each wrap three parts: slot, kind's
+ * number and symmetric (a byte each), context, wrap. Gives `*parts`, for `k8senc_buf_free`.
+ *
+ * # Safety
+ * As `k8senc_record_inspect`; `parts` is NULL or writable.
+ */
+k8senc_status k8senc_record_parts(const uint8_t *record,
+                                  size_t record_len,
+                                  const uint8_t *label,
+                                  size_t label_len,
+                                  struct k8senc_buf *parts,
+                                  struct k8senc_error **error);
+
+/**
  * Whether key_id, label and set key fit a record, without any KEK: a plugin asks this before it calls a KMS, so that what
  * somebody put into etcd makes no call. `set_key` is the set's, or none: then only the key_id is looked at. `*has_mac` says
  * whether the record has a set MAC, and is written also when the record does not fit.

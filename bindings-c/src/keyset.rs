@@ -567,6 +567,42 @@ pub unsafe extern "C" fn k8senc_record_inspect(
     })
 }
 
+/// As `k8senc_record_inspect`, for those who read many: `*parts` is a packed list (each part with its length in front, 4 bytes big
+/// endian) of the set id in hexadecimal, one byte that says whether there is a set MAC, and for each wrap three parts: slot, kind's
+/// number and symmetric (a byte each), context, wrap. Gives `*parts`, for `k8senc_buf_free`.
+///
+/// # Safety
+/// As `k8senc_record_inspect`; `parts` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn k8senc_record_parts(
+    record: *const u8,
+    record_len: usize,
+    label: *const u8,
+    label_len: usize,
+    parts: Option<&mut MaybeUninit<Buf>>,
+    error: Option<&mut MaybeUninit<*mut Error>>,
+) -> Status {
+    guard(error, || {
+        let out = need(parts, "parts")?;
+        // SAFETY: the caller's contract.
+        let record = Record::try_from(unsafe { raw::bytes(record, record_len, "record")? })?;
+        // SAFETY: the caller's contract.
+        let label = ClusterLabel::new(unsafe { raw::text(label, label_len, "label")? })?;
+        let mut list = vec![
+            record.set_id().to_string().into_bytes(),
+            vec![u8::from(record.has_mac())],
+        ];
+        for wrap in record.wraps() {
+            let symmetric = u8::from(wrap.kind.is_symmetric());
+            list.push(vec![wrap.slot, wrap.kind.number(), symmetric]);
+            list.push(record.wrap_context(&label, wrap.slot).into_bytes());
+            list.push(wrap.blob.to_vec());
+        }
+        out.write(Buf::new(packed::pack(list.iter().map(Vec::as_slice))));
+        Ok(())
+    })
+}
+
 /// Whether key_id, label and set key fit a record, without any KEK: a plugin asks this before it calls a KMS, so that what
 /// somebody put into etcd makes no call. `set_key` is the set's, or none: then only the key_id is looked at. `*has_mac` says
 /// whether the record has a set MAC, and is written also when the record does not fit.

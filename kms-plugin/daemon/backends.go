@@ -25,22 +25,31 @@ type Backend struct {
 // Backends are those that are compiled in, by the name of their block.
 type Backends map[string]Backend
 
-// Local is the backend of this machine.
-var localBackend = Backend{
-	Kind:   kek.Local,
-	Config: func() kek.Validator { return &local.Config{} },
-	Open: func(_ context.Context, settings kek.Validator) (kek.Backend, error) {
-		own, ok := settings.(*local.Config)
-		if !ok {
-			return nil, errors.New("the configuration is not one of the local backend")
-		}
-		return local.New(*own)
-	},
+// Of is the backend of a package: its kind, its configuration C and what opens it.
+func Of[C any, P interface {
+	*C
+	kek.Validator
+}, B kek.Backend](kind kek.Kind, open func(context.Context, C) (B, error)) Backend {
+	return Backend{
+		Kind:   kind,
+		Config: func() kek.Validator { return P(new(C)) },
+		Open: func(ctx context.Context, settings kek.Validator) (kek.Backend, error) {
+			own, ok := settings.(P)
+			if !ok {
+				return nil, fmt.Errorf("a configuration of %T is not one of this backend", settings)
+			}
+			opened, err := open(ctx, *own)
+			if err != nil {
+				return nil, err
+			}
+			return opened, nil
+		},
+	}
 }
 
 // WithLocal adds the backend of this machine.
 func (b Backends) WithLocal() Backends {
-	all := Backends{"local": localBackend}
+	all := Backends{"local": Of(kek.Local, local.New)}
 	for name, one := range b {
 		all[name] = one
 	}

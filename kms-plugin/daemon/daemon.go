@@ -50,6 +50,8 @@ type Daemon struct {
 	server  *server.Server
 	config  *config.Config
 	running *running
+	// watchdog is how often systemd wants to hear something; zero: never.
+	watchdog time.Duration
 }
 
 // running is an engine with what looks after it.
@@ -194,8 +196,8 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener, hash [32]byte
 	}
 	d.log.Info("serving", "socket", d.config.Socket.Path, "version", d.Version, "pid", os.Getpid())
 	_, _ = systemd.SdNotify(false, systemd.SdNotifyReady)
-	watchdog, _ := systemd.SdWatchdogEnabled(false)
-	alive := time.Tick(max(watchdog/2, time.Second))
+	d.watchdog, _ = systemd.SdWatchdogEnabled(false)
+	alive := time.Tick(max(d.watchdog/2, time.Second))
 	look := time.Tick(fileEvery)
 	for {
 		select {
@@ -208,19 +210,17 @@ func (d *Daemon) serve(ctx context.Context, listener net.Listener, hash [32]byte
 			d.server.Stop()
 			return nil
 		case <-alive:
-			if watchdog > 0 {
-				_, _ = systemd.SdNotify(false, systemd.SdNotifyWatchdog)
-			}
+			d.alive()
 		case <-hangup:
-			hash = d.reload(hash, true)
+			hash = d.reload(ctx, hash, true)
 		case <-look:
-			hash = d.reload(hash, false)
+			hash = d.reload(ctx, hash, false)
 		}
 	}
 }
 
 // reload brings the file in force if it changed or was asked for, and leaves the old configuration in force if anything is wrong.
-func (d *Daemon) reload(before [32]byte, asked bool) [32]byte {
+func (d *Daemon) reload(ctx context.Context, before [32]byte, asked bool) [32]byte {
 	text, err := os.ReadFile(d.File)
 	if err != nil {
 		if asked {
@@ -236,7 +236,7 @@ func (d *Daemon) reload(before [32]byte, asked bool) [32]byte {
 	defer systemd.SdNotify(false, systemd.SdNotifyReady)
 	next, err := config.Parse(d.File, text, d.Backends.Kinds())
 	if err == nil {
-		err = d.swap(next)
+		err = d.swap(ctx, next)
 	}
 	if err != nil {
 		d.refuse(err)
@@ -252,7 +252,36 @@ func (d *Daemon) refuse(err error) {
 	d.log.Error("the new configuration is refused, the old one stays in force", "error", err.Error())
 }
 
-func (d *Daemon) swap(next *config.Config) error {
+// settles waits until a new engine has a key_id, as long as that can still come.
+func (d *Daemon) settles(ctx context.Context, engine *keyset.Engine) error {
+	look := time.NewTicker(250 * time.Millisecond)
+	defer look.Stop()
+	for end := time.Now().Add(readyWithin); ; {
+		select {
+		case <-engine.Ready():
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-look.C:
+			d.alive()
+			if blocked := engine.Snapshot().Blocked; blocked != "" {
+				return errors.New(blocked)
+			}
+			if time.Now().After(end) {
+				return fmt.Errorf("there is no key_id after %v: %s", readyWithin, engine.Status().Healthz)
+			}
+		}
+	}
+}
+
+// alive tells systemd's watchdog, if there is one.
+func (d *Daemon) alive() {
+	if d.watchdog > 0 {
+		_, _ = systemd.SdNotify(false, systemd.SdNotifyWatchdog)
+	}
+}
+
+func (d *Daemon) swap(ctx context.Context, next *config.Config) error {
 	if next.Socket.Path != d.config.Socket.Path || next.Observe.Listen != d.config.Observe.Listen || next.Observe.Tracing != d.config.Observe.Tracing || next.StateFile != d.config.StateFile {
 		return errors.New("socket, stateFile, observe.listen and observe.tracing change only with a restart")
 	}
@@ -263,10 +292,7 @@ func (d *Daemon) swap(next *config.Config) error {
 	d.running.halt()
 	made, err := d.begin(next)
 	if err == nil {
-		select {
-		case <-made.engine.Ready():
-		case <-time.After(readyWithin):
-			err = fmt.Errorf("there is no key_id after %v: %s", readyWithin, made.engine.Status().Healthz)
+		if err = d.settles(ctx, made.engine); err != nil {
 			made.halt()
 			err = errors.Join(err, made.close())
 		}

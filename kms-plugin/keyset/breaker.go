@@ -42,11 +42,6 @@ func (s breakerState) String() string {
 
 var errTrying = errors.New("one call tries whether it is back")
 
-type outcome struct {
-	at time.Time
-	ok bool
-}
-
 // breaker keeps calls of one operation away from a backend that does not answer: it opens after five failures in a row or more
 // than half of ten in 30 s, lets one call try after 5 s, and doubles that up to a minute. A refusal opens it at once, for a
 // minute: asking again sooner changes nothing.
@@ -54,7 +49,7 @@ type breaker struct {
 	mu      sync.Mutex
 	state   breakerState
 	row     int
-	recent  []outcome
+	recent  window
 	pause   time.Duration
 	until   time.Time
 	trying  bool
@@ -107,16 +102,16 @@ func (b *breaker) answered(now time.Time) {
 	b.row, b.pause, b.because = 0, 0, nil
 	if b.state != closed {
 		b.state = closed
-		b.recent = b.recent[:0]
+		b.recent = window{}
 	}
-	b.remember(now, true)
+	b.recent.add(now, true)
 }
 
 func (b *breaker) failed(now time.Time, err error) {
 	b.row++
 	b.because = err
-	b.remember(now, false)
-	if b.state == halfOpen || b.row >= inARow || b.mostlyFailing() {
+	b.recent.add(now, false)
+	if b.state == halfOpen || b.row >= inARow || b.recent.mostlyFailing(now) {
 		b.pause = min(max(b.pause*2, firstPause), longestPause)
 		b.shut(now, b.pause)
 	}
@@ -126,25 +121,6 @@ func (b *breaker) shut(now time.Time, pause time.Duration) {
 	b.state = open
 	jitter := time.Duration(rand.Int64N(int64(pause) * pauseJitterPct / 100))
 	b.until = now.Add(pause - jitter)
-}
-
-func (b *breaker) remember(now time.Time, ok bool) {
-	keep := 0
-	for keep < len(b.recent) && (now.Sub(b.recent[keep].at) > windowLen || len(b.recent)-keep >= windowMost) {
-		keep++
-	}
-	b.recent = append(b.recent[:0], b.recent[keep:]...)
-	b.recent = append(b.recent, outcome{now, ok})
-}
-
-func (b *breaker) mostlyFailing() bool {
-	bad := 0
-	for _, one := range b.recent {
-		if !one.ok {
-			bad++
-		}
-	}
-	return len(b.recent) >= windowLeast && bad*2 > len(b.recent)
 }
 
 func (b *breaker) now() breakerState {
@@ -158,4 +134,30 @@ func (b *breaker) ready(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.state == closed || (!b.trying && !now.Before(b.until))
+}
+
+// window is the outcome of the last calls, of which those count that are not older than 30 s.
+type window struct {
+	at    [windowMost]int64
+	bad   [windowMost]bool
+	count int
+}
+
+func (w *window) add(now time.Time, ok bool) {
+	i := w.count % windowMost
+	w.at[i], w.bad[i] = now.UnixNano(), !ok
+	w.count++
+}
+
+func (w *window) mostlyFailing(now time.Time) bool {
+	oldest, all, bad := now.Add(-windowLen).UnixNano(), 0, 0
+	for i := range min(w.count, windowMost) {
+		if w.at[i] >= oldest {
+			all++
+			if w.bad[i] {
+				bad++
+			}
+		}
+	}
+	return all >= windowLeast && bad*2 > all
 }

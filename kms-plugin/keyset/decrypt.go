@@ -70,7 +70,7 @@ func (e *Engine) decrypt(ctx context.Context, request Request, what [32]byte) ([
 		}
 		return nil, fail(codes.InvalidArgument, "%w", err)
 	}
-	setKey, failure := e.check(request)
+	setKey, failure := e.check(request, record.HasMAC)
 	if failure != nil {
 		e.Recorder.Integrity()
 		return nil, failure
@@ -84,7 +84,7 @@ func (e *Engine) decrypt(ctx context.Context, request Request, what [32]byte) ([
 	}
 	for _, wrap := range record.Wraps {
 		for _, m := range e.members {
-			if m.Slot == wrap.Slot && kindNames[m.Backend.Kind()] == wrap.Kind && (m.symmetric() || setKey != nil) {
+			if m.Slot == wrap.Slot && m.Backend.Kind() == kek.Kind(wrap.Kind) && (m.symmetric() || setKey != nil) {
 				opener.doors = append(opener.doors, door{m, wrap.Wrap, wrap.Context})
 			}
 		}
@@ -98,25 +98,22 @@ var kindNames = map[kek.Kind]string{
 }
 
 // check looks at what needs no KMS: key_id, label, MAC. It gives the set key that fits, if any.
-func (e *Engine) check(request Request) (*secret.Bytes, *Failure) {
-	hasMAC, err := k8senc.CheckRecord(request.Record, request.KeyID, e.Cluster, nil)
-	if err != nil {
-		return nil, &Failure{codes.Internal, err}
-	}
-	if !hasMAC {
-		if e.RequireMAC {
-			return nil, fail(codes.Internal, "the record has no set MAC, and the configuration requires one")
-		}
-		return nil, nil
+func (e *Engine) check(request Request, hasMAC bool) (*secret.Bytes, *Failure) {
+	if !hasMAC && e.RequireMAC {
+		return nil, fail(codes.Internal, "the record has no set MAC, and the configuration requires one")
 	}
 	known := e.RetiredSetKeys
 	if e.SetKey != nil {
 		known = append([]*secret.Bytes{e.SetKey}, known...)
 	}
-	if len(known) == 0 {
+	if !hasMAC || len(known) == 0 {
 		// Symmetric wraps prove their maker without it.
+		if _, err := k8senc.CheckRecord(request.Record, request.KeyID, e.Cluster, nil); err != nil {
+			return nil, &Failure{codes.Internal, err}
+		}
 		return nil, nil
 	}
+	var err error
 	for _, key := range known {
 		err = key.Use(func(bytes []byte) error {
 			_, err := k8senc.CheckRecord(request.Record, request.KeyID, e.Cluster, bytes)
@@ -228,9 +225,15 @@ func (o *opener) open(ctx context.Context) ([]byte, error) {
 // once asks each door at most once: the first, another one when that is slow or fails, and so on. attempts is nil where the failure
 // is final for the record.
 func (o *opener) once(ctx context.Context) (seed []byte, attempts []attempt, failure error) {
-	const what = "the record cannot be opened now"
 	if len(o.doors) == 0 {
 		return nil, nil, fail(codes.FailedPrecondition, "no key of the configuration has a wrap of this record that may be opened online")
+	}
+	if len(o.doors) == 1 {
+		one := answer{door: o.doors[0]}
+		if one.seed, one.err = o.through(ctx, one.door); one.err == nil {
+			return one.seed, nil, nil
+		}
+		return o.ended(ctx, []attempt{{one.door.member.Name, one.err}})
 	}
 	calls, cancel := context.WithCancelCause(ctx)
 	defer cancel(errOvertaken)
@@ -262,23 +265,36 @@ func (o *opener) once(ctx context.Context) (seed []byte, attempts []attempt, fai
 			for _, door := range o.doors[:next] {
 				slow = append(slow, door.member.Name)
 			}
-			return nil, nil, fail(codes.DeadlineExceeded, "%s: no answer in time from %q, after %v", what, slow, attempts)
+			return nil, nil, fail(codes.DeadlineExceeded, "%s: no answer in time from %q, after %v", cannotOpen, slow, attempts)
 		case one := <-answers:
 			out--
 			if one.err == nil {
 				return one.seed, nil, nil
 			}
-			if final := integrity(one.err); final {
-				o.engine.Recorder.Integrity()
-				return nil, nil, fail(codes.Internal, "the record is not what %s wrapped, somebody changed it: %w", one.door.member.Name, one.err)
-			}
 			attempts = append(attempts, attempt{one.door.member.Name, one.err})
-			if next < len(o.doors) {
+			switch {
+			case integrity(one.err) || (next == len(o.doors) && out == 0):
+				return o.ended(ctx, attempts)
+			case next < len(o.doors):
 				start()
-			} else if out == 0 {
-				return nil, attempts, allFailed(what, attempts)
 			}
 		}
+	}
+}
+
+const cannotOpen = "the record cannot be opened now"
+
+// ended says what a round without success means, by its last attempt: final for the record, out of time, or only for now.
+func (o *opener) ended(ctx context.Context, attempts []attempt) ([]byte, []attempt, error) {
+	last := attempts[len(attempts)-1]
+	switch {
+	case integrity(last.err):
+		o.engine.Recorder.Integrity()
+		return nil, nil, fail(codes.Internal, "the record is not what %s wrapped, somebody changed it: %w", last.key, last.err)
+	case ctx.Err() != nil:
+		return nil, nil, fail(codes.DeadlineExceeded, "%s: no answer in time from %q: %w", cannotOpen, last.key, last.err)
+	default:
+		return nil, attempts, allFailed(cannotOpen, attempts)
 	}
 }
 

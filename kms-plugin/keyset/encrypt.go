@@ -85,8 +85,8 @@ func (e *Engine) wrapAll(ctx context.Context, current *currentSet, key *k8senc.W
 	var group sync.WaitGroup
 	wraps := map[uint8][]byte{}
 	var failed []attempt
-	for _, m := range current.members {
-		group.Go(func() {
+	for i, m := range current.members {
+		ask := func() {
 			wrap, err := e.wrapOne(ctx, m, current.versions[m.Slot], bytes, current.contexts[m.Slot])
 			mu.Lock()
 			defer mu.Unlock()
@@ -95,7 +95,12 @@ func (e *Engine) wrapAll(ctx context.Context, current *currentSet, key *k8senc.W
 			} else {
 				wraps[m.Slot] = wrap
 			}
-		})
+		}
+		if i == len(current.members)-1 {
+			ask()
+		} else {
+			group.Go(ask)
+		}
 	}
 	group.Wait()
 	if len(failed) > 0 {

@@ -485,33 +485,40 @@ func TestTenThousandCalls(t *testing.T) {
 	})
 }
 
-// A caller who goes away takes nothing from those who asked the same.
+// A caller who goes away takes nothing from those who asked the same, whoever of them came first.
 func TestCallerGoesAway(t *testing.T) {
-	withPair(t, nil, func(t *testing.T, p *pair) {
-		request, seed := p.encrypt()
-		p.aws.Slow(100 * time.Millisecond)
-		ctx, cancel := context.WithCancel(context.Background())
-		gone := make(chan error)
-		go func() {
-			_, err := p.engine.Decrypt(ctx, request)
-			gone <- err
-		}()
-		time.Sleep(10 * time.Millisecond)
-		done := make(chan error)
-		go func() {
-			got, err := p.decrypt(request)
-			if err == nil && !bytes.Equal(got, seed) {
-				err = fmt.Errorf("opened %x", got)
+	for _, first := range []bool{true, false} {
+		withPair(t, nil, func(t *testing.T, p *pair) {
+			request, seed := p.encrypt()
+			p.aws.Slow(100 * time.Millisecond)
+			ctx, cancel := context.WithCancel(context.Background())
+			gone, done := make(chan error), make(chan error)
+			leaves := func() {
+				_, err := p.engine.Decrypt(ctx, request)
+				gone <- err
 			}
-			done <- err
-		}()
-		time.Sleep(10 * time.Millisecond)
-		cancel()
-		if err := <-gone; status.Code(err) != codes.Canceled {
-			t.Fatal(err)
-		}
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-	})
+			stays := func() {
+				got, err := p.decrypt(request)
+				if err == nil && !bytes.Equal(got, seed) {
+					err = fmt.Errorf("opened %x", got)
+				}
+				done <- err
+			}
+			one, other := leaves, stays
+			if !first {
+				one, other = stays, leaves
+			}
+			go one()
+			time.Sleep(10 * time.Millisecond)
+			go other()
+			time.Sleep(10 * time.Millisecond)
+			cancel()
+			if err := <-gone; !first && status.Code(err) != codes.Canceled {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 }

@@ -19,33 +19,33 @@ type flight struct {
 	err     error
 }
 
-// do runs call, or waits for the one that runs. Each caller gets a copy of its own; the last one wipes the original.
+// do runs call, or waits for the one that runs. Each caller gets a copy of its own; the last one wipes the original. call must end by
+// itself: whoever runs it does not leave before.
 func (f *flights) do(ctx context.Context, what [32]byte, call func() ([]byte, error)) ([]byte, error) {
 	f.mu.Lock()
 	if f.out == nil {
 		f.out = map[[32]byte]*flight{}
 	}
-	one, under := f.out[what]
-	if !under {
-		one = &flight{done: make(chan struct{})}
-		f.out[what] = one
+	if one, under := f.out[what]; under {
+		one.waiting++
+		f.mu.Unlock()
+		return f.wait(ctx, one)
 	}
-	one.waiting++
+	one := &flight{done: make(chan struct{})}
+	f.out[what] = one
 	f.mu.Unlock()
-	if !under {
-		go func() {
-			seed, err := call()
-			f.mu.Lock()
-			delete(f.out, what)
-			one.seed, one.err = seed, err
-			if one.waiting == 0 {
-				clear(seed)
-			}
-			f.mu.Unlock()
-			close(one.done)
-		}()
+	seed, err := call()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.out, what)
+	if one.waiting > 0 {
+		one.seed, one.err = slices.Clone(seed), err
 	}
-	var err error
+	close(one.done)
+	return seed, err
+}
+
+func (f *flights) wait(ctx context.Context, one *flight) (seed []byte, err error) {
 	select {
 	case <-one.done:
 	case <-ctx.Done():
@@ -53,12 +53,10 @@ func (f *flights) do(ctx context.Context, what [32]byte, call func() ([]byte, er
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	one.waiting--
-	var seed []byte
 	if err == nil {
 		seed, err = slices.Clone(one.seed), one.err
 	}
-	if one.waiting == 0 {
+	if one.waiting--; one.waiting == 0 {
 		clear(one.seed)
 	}
 	return seed, err

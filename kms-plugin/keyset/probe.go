@@ -123,11 +123,10 @@ func (e *Engine) settled() {
 
 // probeLoop wraps and unwraps 32 random bytes now and then, unless real calls have just shown that both work.
 func (e *Engine) probeLoop(ctx context.Context, m *member) {
-	pause := retryFirst
-	soon := make(chan struct{})
+	pause, slept := retryFirst, time.Duration(0)
 	for {
 		wait := e.probePause(m)
-		err := e.probe(ctx, m, wait)
+		err := e.probe(ctx, m, slept)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -148,9 +147,10 @@ func (e *Engine) probeLoop(ctx context.Context, m *member) {
 			pause = min(pause*2, retryMost)
 		}
 		e.publish()
-		if !e.wait(ctx, wait, soon) {
+		if !e.wait(ctx, wait, nil) {
 			return
 		}
+		slept = wait
 	}
 }
 
@@ -164,7 +164,7 @@ func (e *Engine) probePause(m *member) time.Duration {
 
 var errNoVersion = errors.New("no version is known yet")
 
-// probe asks a key whether it works, unless it has just worked.
+// probe asks a key whether it works, unless real calls have shown it more recently than that.
 func (e *Engine) probe(ctx context.Context, m *member, recent time.Duration) error {
 	now := e.Clock.Now()
 	if known := m.health.now(); known.failing == 0 && !known.bad && now.Sub(m.lastSuccess(opWrap)) < recent && now.Sub(m.lastSuccess(opUnwrap)) < recent {

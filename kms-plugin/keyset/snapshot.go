@@ -11,7 +11,9 @@ type Snapshot struct {
 	Cached     int
 	RetiredIDs int
 	Revoked    bool
-	Keys       []KeySnapshot
+	// Blocked says why the set of the configuration is not used, where waiting does not help; empty if it is.
+	Blocked string
+	Keys    []KeySnapshot
 }
 
 // KeySnapshot is one key.
@@ -43,7 +45,7 @@ func (e *Engine) Snapshot() Snapshot {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	shown.RetiredIDs, shown.Revoked = len(e.state.Retired), e.revoked
+	shown.RetiredIDs, shown.Revoked, shown.Blocked = len(e.state.Retired), e.revoked, e.blocked
 	for _, m := range e.members {
 		found, observed := m.health.now(), m.lastObserved()
 		one := KeySnapshot{

@@ -37,7 +37,7 @@ type Backend struct {
 }
 
 // New reads the KEK.
-func New(config Config) (*Backend, error) {
+func New(_ context.Context, config Config) (*Backend, error) {
 	var text []byte
 	var err error
 	if config.Credential != "" {

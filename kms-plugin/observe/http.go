@@ -29,6 +29,9 @@ func ready(w http.ResponseWriter, engine *keyset.Engine) {
 	var text strings.Builder
 	ok := now.Status.Healthz == "ok" && now.Status.KeyID != ""
 	fmt.Fprintf(&text, "status: %s\nkey_id: %s\n", now.Status.Healthz, orNone(now.Status.KeyID))
+	if now.Blocked != "" {
+		fmt.Fprintf(&text, "the set of the configuration is not used: %s\n", now.Blocked)
+	}
 	for _, key := range now.Keys {
 		word := "ok"
 		switch {

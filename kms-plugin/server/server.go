@@ -4,6 +4,7 @@ package server
 import (
 	"context"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +32,8 @@ type Server struct {
 
 // New makes a server. traces may be nil.
 func New(engine *keyset.Engine, traces trace.TracerProvider) *Server {
-	var options []grpc.ServerOption
+	// Workers that stay have stacks that are large enough already; more calls than workers get goroutines of their own.
+	options := []grpc.ServerOption{grpc.NumStreamWorkers(uint32(4 * runtime.GOMAXPROCS(0)))}
 	if traces != nil {
 		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler(
 			otelgrpc.WithTracerProvider(traces), otelgrpc.WithPropagators(propagation.TraceContext{}))))

@@ -110,6 +110,13 @@ static void opens(const uint8_t *record, size_t len, const char *key_id, const u
     k8senc_buf_free(&json);
     FAILS(KEYSET_MALFORMED, k8senc_record_inspect(record, len - 1, T("prod-1"), &json, &error));
 
+    k8senc_buf parts;
+    OK(k8senc_record_parts(record, len, T("prod-1"), &parts, &error));
+    CHECK(parts.len > 25 && memcmp(parts.ptr, "\0\0\0\x10", 4) == 0 && memcmp(parts.ptr + 20, "\0\0\0\1", 4) == 0);
+    CHECK(parts.ptr[24] == (set_key_len != 0) && find(parts.ptr, parts.len, context));
+    k8senc_buf_free(&parts);
+    FAILS(KEYSET_MALFORMED, k8senc_record_parts(record, len - 1, T("prod-1"), &parts, &error));
+
     bool has_mac = set_key_len == 0;
     uint8_t other[32];
     counting(other, 1);

@@ -61,6 +61,7 @@ static void null_arguments(void) {
     FAILS(NULL_POINTER, k8senc_keyset_describe(NULL, &buf, &error));
     FAILS(NULL_POINTER, k8senc_keyset_seal(NULL, NULL, NONE, NONE, NONE, &buf, &error));
     FAILS(NULL_POINTER, k8senc_record_open(NONE, 0, NULL, NONE, NONE, NONE, &buf, &error));
+    FAILS(NULL_POINTER, k8senc_record_parts(NONE, NONE, NULL, &error));
     FAILS(NULL_POINTER, k8senc_record_check(NONE, NONE, NONE, NONE, NULL, &error));
     FAILS(NULL_POINTER, k8senc_record_recover(NONE, 0, NULL, NONE, NONE, NONE, NULL, &buf, &error));
     FAILS(NULL_POINTER, k8senc_kmsv1_new(T("p"), NULL, &error));

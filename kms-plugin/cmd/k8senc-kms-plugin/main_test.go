@@ -268,6 +268,45 @@ func TestSocketActivationAndNotify(t *testing.T) {
 	}
 }
 
+// A configuration whose key_id was left is refused at once; the plugin goes on with the one it has.
+func TestReloadToALeftSetIsRefused(t *testing.T) {
+	_, config, socket := made(t)
+	p := spawn(t, plugin(os.Args[0], "serve", "--config", config))
+	c := client(t, socket)
+	first := works(t, c)
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload(string(text) + "generation: 2\n")
+	for end := time.Now().Add(20 * time.Second); works(t, c).KeyId == first.KeyId; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("there is no new key_id")
+		}
+	}
+	second := works(t, c).KeyId
+	reload(string(text))
+	time.Sleep(2 * time.Second)
+	if now := works(t, c).KeyId; now != second {
+		t.Fatalf("%s, %s is right", now, second)
+	}
+	opens(t, c, first)
+	_ = p.Process.Signal(syscall.SIGTERM)
+	_ = p.ends(t, 20*time.Second)
+	if !strings.Contains(p.log.String(), "raise generation") {
+		t.Fatal(p.log.String())
+	}
+}
+
 func TestInitNeverOverwrites(t *testing.T) {
 	room, config, _ := made(t)
 	before, err := os.ReadFile(filepath.Join(room, "kek"))
