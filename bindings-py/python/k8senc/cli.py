@@ -18,6 +18,7 @@ from k8senc.errors import ConfigError, K8sEncError, RemoteError, UsageError
 # command is called, so that the list itself costs nothing.
 COMMANDS = {
     "audit": "What a snapshot holds: encrypted, stale, unreadable, plaintext.",
+    "fleet": "The same of many snapshots at once, in files or in S3.",
     "drill": "Whether a backup can be opened with the keys in escrow.",
     "decrypt": "Objects out of a snapshot, as YAML, JSON or raw bytes.",
     "unreadable": "Objects of a live etcd that no API server can read: found, kept, removed.",
