@@ -63,15 +63,16 @@ func pack(parts ...[]byte) ([]byte, error) {
 	return out, nil
 }
 
+// unpack gives the parts of a list that is ours to keep.
 func unpack(packed []byte) [][]byte {
-	var parts [][]byte
+	parts := make([][]byte, 0, 8)
 	for len(packed) >= 4 {
 		length := int(binary.BigEndian.Uint32(packed))
 		packed = packed[4:]
 		if length > len(packed) {
 			break
 		}
-		parts = append(parts, slices.Clone(packed[:length]))
+		parts = append(parts, packed[:length:length])
 		packed = packed[length:]
 	}
 	return parts

@@ -43,7 +43,7 @@ func newRequest(from *C.k8senc_dek_request) *DEKRequest {
 	}
 	if from.annotations_len > 0 {
 		made.packed = slices.Clone(unsafe.Slice((*byte)(from.annotations), int(from.annotations_len)))
-		parts := unpack(made.packed)
+		parts := unpack(slices.Clone(made.packed))
 		made.Annotations = make(map[string][]byte, len(parts)/2)
 		for at := 0; at+1 < len(parts); at += 2 {
 			made.Annotations[string(parts[at])] = parts[at+1]

@@ -105,7 +105,7 @@ func measure(plugin string, rounds int, each time.Duration) error {
 	}
 	for _, method := range []string{"Encrypt", "Decrypt"} {
 		ratio := make([]float64, rounds)
-		best := map[*side]float64{}
+		best, calls, spent := map[*side]float64{}, map[*side]float64{}, map[*side]float64{}
 		for round := range rounds {
 			rate := map[*side]float64{}
 			order := slices.Clone(sides)
@@ -113,9 +113,12 @@ func measure(plugin string, rounds int, each time.Duration) error {
 				slices.Reverse(order)
 			}
 			for _, one := range order {
+				before := one.busy()
 				if rate[one], err = one.flood(method, 32, each); err != nil {
 					return err
 				}
+				calls[one] += rate[one] * each.Seconds()
+				spent[one] += one.busy() - before
 				best[one] = max(best[one], rate[one])
 			}
 			ratio[round] = rate[ours] / rate[theirs]
@@ -123,7 +126,7 @@ func measure(plugin string, rounds int, each time.Duration) error {
 		slices.Sort(ratio)
 		fmt.Printf("%s a second, 32 at a time on one connection\n", method)
 		for _, one := range sides {
-			fmt.Printf("  %-20s %8.0f\n", one.name, best[one])
+			fmt.Printf("  %-20s %8.0f   %6.1f us on the CPU for each\n", one.name, best[one], spent[one]/calls[one]*1e6)
 		}
 		fmt.Printf("  %-20s %8.2fx%s\n", "median ratio", ratio[rounds/2], target(true, ratio[rounds/2] >= 1, "at least 1"))
 	}
@@ -200,6 +203,18 @@ func (s *side) resident() int {
 		}
 	}
 	return 0
+}
+
+// busy is how long the server was on a CPU, in seconds.
+func (s *side) busy() float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.command.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100
 }
 
 var seed = bytes.Repeat([]byte{7}, 32)
