@@ -1,7 +1,7 @@
 # Short names only; what they do is in scripts/. `make test` runs everything a change needs.
 # Targets stand from the cheapest to the dearest: .ci/run takes them in this order.
 
-.PHONY: bench demo fuzz web test test-c test-go test-py test-wasm test-ops test-web test-sanitize test-secrets setup install fmt advisories test-kms-plugin
+.PHONY: bench demo e2e e2e-scale fuzz web test test-c test-go test-py test-wasm test-ops test-web test-sanitize test-secrets setup install fmt advisories test-kms-plugin
 .DEFAULT_GOAL := test
 
 # Seconds for each fuzz target.
@@ -17,6 +17,9 @@ demo: ; $(RUN) scripts/demo
 fmt: ; cargo fmt --all
 fuzz: ; $(RUN) scripts/fuzz $(SECONDS)
 web: setup ; @scripts/web
+# Proof with a real kube-apiserver; not part of CI.
+e2e: setup ; $(RUN) scripts/e2e
+e2e-scale: setup ; $(RUN) scripts/e2e --only scale --report docs/e2e-scale.md
 bench: setup ; $(RUN) scripts/bench
 advisories: ; $(RUN) scripts/advisories
 

@@ -1,0 +1,228 @@
+// Command e2e proves k8senc with a real kube-apiserver and a real etcd. `scripts/e2e` builds what it needs and starts it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"k8senc.dev/e2e/internal/proof"
+	"k8senc.dev/e2e/internal/stage"
+)
+
+const usage = `e2e proves k8senc with a real kube-apiserver and a real etcd, on loopback.
+
+  scripts/e2e                       build what is missing, run every step
+  scripts/e2e --only formats,seal   run some
+  scripts/e2e --keep                keep logs, configurations and snapshots
+  scripts/e2e --list                the steps
+
+Exit codes: 0 everything was proven, 1 a step failed (its logs and snapshots are kept), 2 usage, 130 interrupted.
+`
+
+// run is one run of the program.
+type run struct {
+	*stage.Stage
+	*proof.Proof
+	tools struct{ k8senc, python, node, source, loader string }
+	// What is proven with.
+	release, oldRelease, etcdRelease string
+	mu                               sync.Mutex
+	etcds                            []*stage.Etcd
+}
+
+type step struct {
+	name, what string
+	do         func(context.Context, *run) error
+	beside     bool
+}
+
+var steps = []step{
+	{"formats", "every provider and key size, both releases: audit and decrypt give every object back", formats, false},
+	{"verdicts", "real starts and the real loader against k8senc validate", verdicts, false},
+	{"rotation", "plans of k8senc executed on two kube-apiservers under load: no read fails", rotation, false},
+	{"mistakes", "the classic mistakes, executed as the planner's counterexample tells them", classics, false},
+	{"plugin", "crashes, a new KEK and an outage of five minutes with a small KMS plugin", smallPlugin, true},
+}
+
+func main() {
+	os.Exit(start())
+}
+
+func start() int {
+	var programs stage.Programs
+	r := &run{Proof: proof.New(os.Stdout)}
+	flag.Usage = func() {
+		fmt.Fprint(flag.CommandLine.Output(), usage, "\n")
+		flag.PrintDefaults()
+	}
+	flag.StringVar(&programs.Etcd, "etcd", "", "etcd's `program`")
+	flag.StringVar(&programs.APIServer, "apiserver", "", "kube-apiserver's `program`")
+	flag.StringVar(&programs.OldAPIServer, "apiserver-old", "", "`program` of the oldest release")
+	flag.StringVar(&r.tools.k8senc, "k8senc", "", "the `command` to prove")
+	flag.StringVar(&r.tools.python, "python", "", "Python `interpreter` that has the package")
+	flag.StringVar(&r.tools.node, "node", "node", "Node.js `interpreter`")
+	flag.StringVar(&r.tools.loader, "loader", "", "kube-apiserver's loader, as a `program`")
+	flag.StringVar(&r.tools.source, "source", ".", "`folder` of the repository")
+	only := flag.String("only", "", "`steps` to run, separated by commas")
+	keep := flag.Bool("keep", false, "keep the folder of the run")
+	list := flag.Bool("list", false, "list the steps")
+	flag.Parse()
+	if *list {
+		for _, one := range steps {
+			fmt.Printf("%-10s %s\n", one.name, one.what)
+		}
+		return 0
+	}
+	chosen, err := choose(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 2
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if r.Stage, err = stage.New(programs); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	r.Say("logs, configurations and snapshots are in %s", r.Dir)
+	failed := r.all(ctx, chosen)
+	if failed != nil && ctx.Err() == nil {
+		r.keepSnapshots()
+	}
+	kept := *keep || failed != nil && ctx.Err() == nil
+	if err := r.Close(kept); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+	}
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "e2e: interrupted; every program of the run has ended")
+		return 130
+	case failed != nil:
+		fmt.Fprintf(os.Stderr, "e2e: FAILED: %v\ne2e: logs, configurations and snapshots are in %s\n", failed, r.Dir)
+		return 1
+	}
+	fmt.Println()
+	r.Table()
+	fmt.Printf("proven with kube-apiserver %s and %s, etcd %s\n", r.release, r.oldRelease, r.etcdRelease)
+	return 0
+}
+
+func choose(only string) ([]step, error) {
+	if only == "" {
+		return steps, nil
+	}
+	var chosen []step
+	for name := range strings.SplitSeq(only, ",") {
+		at := slices.IndexFunc(steps, func(s step) bool { return s.name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("there is no step %q; --list has them", name)
+		}
+		chosen = append(chosen, steps[at])
+	}
+	return chosen, nil
+}
+
+// all runs the steps one after the other; those that mostly wait run beside them from the beginning.
+func (r *run) all(ctx context.Context, chosen []step) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	beside := make(chan error, len(chosen))
+	waiting := 0
+	do := func(one step) error {
+		r.Say("step %s: %s", one.name, one.what)
+		if err := one.do(ctx, r); err != nil {
+			return fmt.Errorf("step %s: %w", one.name, err)
+		}
+		r.Say("step %s is done", one.name)
+		return nil
+	}
+	for _, one := range chosen {
+		if one.beside {
+			waiting++
+			go func() { beside <- do(one) }()
+		}
+	}
+	var failed error
+	for _, one := range chosen {
+		if !one.beside && failed == nil {
+			failed = do(one)
+		}
+	}
+	if failed != nil {
+		cancel()
+	}
+	for range waiting {
+		if err := <-beside; err != nil && failed == nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// etcd starts an etcd that leaves a snapshot behind if the run fails.
+func (r *run) etcd(ctx context.Context, name string) (*stage.Etcd, error) {
+	e, err := r.StartEtcd(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	version, err := e.ServerVersion(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.etcds, r.etcdRelease = append(r.etcds, e), version
+	return e, err
+}
+
+func (r *run) keepSnapshots() {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for _, e := range r.etcds {
+		if e.Ended() {
+			continue
+		}
+		path := r.Path("failed-" + e.Name + ".db")
+		if err := e.SaveSnapshot(ctx, path); err != nil {
+			r.Say("%v", err)
+		}
+	}
+}
+
+// put stores a value as it is, behind the API servers' backs.
+func put(ctx context.Context, e *stage.Etcd, key string, value []byte) error {
+	if _, err := e.Client.Put(ctx, key, string(value)); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
+// stored is every key and value below a prefix.
+func stored(ctx context.Context, e *stage.Etcd, prefix string) (map[string][]byte, error) {
+	found, err := e.Client.Get(ctx, prefix, clientv3.WithPrefix())
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string][]byte, len(found.Kvs))
+	for _, one := range found.Kvs {
+		all[string(one.Key)] = one.Value
+	}
+	return all, nil
+}
+
+// faultsOf is an error that shows the first few of many faults.
+func faultsOf(what string, faults []string) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	shown := faults[:min(len(faults), 8)]
+	return errors.New(fmt.Sprintf("%s, %d faults:\n  ", what, len(faults)) + strings.Join(shown, "\n  "))
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"k8senc.dev/e2e/internal/toykms"
+)
+
+// written is an object that a binding of ours sealed.
+type written struct {
+	plain
+	namespace, name string
+	object          map[string]any
+}
+
+const sealedNamespace = "sealed"
+
+// sealed has every binding seal objects under every provider, puts them into etcd, and asks the real kube-apiserver for them.
+func (r *run) sealed(ctx context.Context, w *world, plugin *toykms.Plugin) error {
+	_, err := w.client.typed.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: sealedNamespace}}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	for _, s := range sealers {
+		served := 0
+		for _, p := range w.all {
+			j := job{Config: string(configuration(w.all, p.name)), KMS: map[string][2]string{}}
+			if p.endpoint != "" {
+				j.KMS[p.name] = [2]string{p.endpoint, strings.TrimPrefix(p.kind, "kms-")}
+			}
+			objects, err := objectsToSeal(s.name + "-" + p.name)
+			if err != nil {
+				return err
+			}
+			for _, one := range objects {
+				j.Values = append(j.Values, one.plain)
+			}
+			values, err := s.seal(ctx, r, plugin, j)
+			if err != nil {
+				return fmt.Errorf("%s with %s: %w", s.name, p.name, err)
+			}
+			if len(values) != len(objects) {
+				return fmt.Errorf("%s sealed %d values with %s, %d were wanted", s.name, len(values), p.name, len(objects))
+			}
+			for i, one := range objects {
+				if err := put(ctx, w.etcd, one.Key, values[i]); err != nil {
+					return err
+				}
+				if err := r.isServed(ctx, w, one); err != nil {
+					return fmt.Errorf("sealed by %s with %s: %w", s.name, p.name, err)
+				}
+				served++
+			}
+		}
+		r.Add("formats", "values sealed by our "+s.name+" that kube-apiserver "+r.release+" serves and updates", served)
+	}
+	r.Say("kube-apiserver %s serves what our libraries sealed", r.release)
+	return nil
+}
+
+// isServed reads an object through the API, then has the API update it, which reads and writes it in etcd.
+func (r *run) isServed(ctx context.Context, w *world, one written) error {
+	resource := widgets
+	if one.Resource == "secrets" {
+		resource = corev1.SchemeGroupVersion.WithResource("secrets")
+	}
+	client := w.client.dynamic.Resource(resource).Namespace(one.namespace)
+	got, err := client.Get(ctx, one.name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("%s is not served: %w", one.Key, err)
+	}
+	got.SetResourceVersion("")
+	if difference := firstDifference("", one.object, got.Object); difference != "" {
+		return fmt.Errorf("%s is served differently%s", one.Key, strings.Replace(difference, "ours", "sealed", 1))
+	}
+	patch := []byte(`{"metadata":{"labels":{"e2e.k8senc.dev/updated":"yes"}}}`)
+	if _, err := client.Patch(ctx, one.name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		return fmt.Errorf("%s cannot be updated: %w", one.Key, err)
+	}
+	return nil
+}
+
+// objectsToSeal is a secret in protobuf and a widget in JSON, as kube-apiserver stores them.
+func objectsToSeal(name string) ([]written, error) {
+	secret := secretOf(sealedNamespace, name, 200)
+	secret.UID, secret.CreationTimestamp = uuid.NewUUID(), metav1.Now().Rfc3339Copy()
+	coded, err := runtime.Encode(protobuf.NewSerializer(scheme.Scheme, scheme.Scheme), secret)
+	if err != nil {
+		return nil, err
+	}
+	asMap, err := runtime.DefaultUnstructuredConverter.ToUnstructured(secret)
+	if err != nil {
+		return nil, err
+	}
+	widget := widgetOf(sealedNamespace, name, "sealed elsewhere")
+	widget.SetUID(uuid.NewUUID())
+	widget.SetCreationTimestamp(secret.CreationTimestamp)
+	widget.SetGeneration(1)
+	text, err := json.Marshal(widget.Object)
+	if err != nil {
+		return nil, err
+	}
+	back := &unstructured.Unstructured{}
+	if err := back.UnmarshalJSON(text); err != nil {
+		return nil, err
+	}
+	return []written{
+		{plain{"secrets", "/registry/secrets/" + sealedNamespace + "/" + name, coded}, sealedNamespace, name, asMap},
+		{
+			plain{widgets.Resource + "." + widgets.Group, "/registry/" + widgets.Group + "/" + widgets.Resource + "/" + sealedNamespace + "/" + name, append(text, '\n')},
+			sealedNamespace, name, back.Object,
+		},
+	}, nil
+}
+
+// serveOld puts what the old release wrote into the new one's etcd, and compares what both answer.
+func (r *run) serveOld(ctx context.Context, old, young *world) error {
+	served := 0
+	for _, resource := range []string{"secrets", "configmaps"} {
+		for _, p := range old.all {
+			// The namespaces of both are named alike, and so are the objects; the old ones get a name of their own.
+			values, err := stored(ctx, old.etcd, "/registry/"+resource+"/"+p.name+"/")
+			if err != nil {
+				return err
+			}
+			for key, value := range values {
+				if err := put(ctx, young.etcd, key, value); err != nil {
+					return err
+				}
+				name := key[strings.LastIndex(key, "/")+1:]
+				client := corev1.SchemeGroupVersion.WithResource(resource)
+				theirs, err := old.client.dynamic.Resource(client).Namespace(p.name).Get(ctx, name, metav1.GetOptions{})
+				if err != nil {
+					return err
+				}
+				ours, err := young.client.dynamic.Resource(client).Namespace(p.name).Get(ctx, name, metav1.GetOptions{})
+				if err != nil {
+					return fmt.Errorf("%s of kube-apiserver %s is not served by %s: %w", key, r.oldRelease, r.release, err)
+				}
+				theirs.SetResourceVersion("")
+				ours.SetResourceVersion("")
+				if difference := firstDifference("", theirs.Object, ours.Object); difference != "" {
+					return fmt.Errorf("%s of kube-apiserver %s is served differently%s", key, r.oldRelease, difference)
+				}
+				served++
+			}
+		}
+	}
+	r.Add("formats", "values of kube-apiserver "+r.oldRelease+" that "+r.release+" serves", served)
+	return nil
+}
