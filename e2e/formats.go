@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"k8senc.dev/e2e/internal/stage"
-	"k8senc.dev/e2e/internal/toykms"
 )
 
 // world is an etcd that a release filled with every format it can write.
@@ -26,45 +24,49 @@ type world struct {
 	encryptsWidgets bool
 }
 
-// formats fills one etcd by each release, provider by provider, and asks k8senc for everything back.
+// formats fills an etcd with the newest release, provider by provider, and asks k8senc for everything back.
 func formats(ctx context.Context, r *run) error {
-	plugin, err := toykms.New(r.Path("kms.sock"), "kek-1")
-	if err != nil {
+	v2 := provider{name: "toy-v2", kind: "kms-v2", endpoint: r.toy.Endpoint()}
+	w := &world{
+		label: "new", all: append(slices.Clone(r.local), v2), encryptsWidgets: true,
+		kms: []string{"--kms", "toy-v1=" + r.toy.Endpoint(), "--kms", "toy-v2=" + r.toy.Endpoint()},
+	}
+	defer w.end()
+	if err := r.fillWorld(ctx, w, false); err != nil {
 		return err
 	}
-	defer plugin.Close()
-	local := everyProvider()
-	v1 := provider{name: "toy-v1", kind: "kms-v1", endpoint: plugin.Endpoint()}
-	v2 := provider{name: "toy-v2", kind: "kms-v2", endpoint: plugin.Endpoint()}
+	if err := r.collect(ctx, w, r.release); err != nil {
+		return err
+	}
+	if err := r.giveBack(ctx, w); err != nil {
+		return err
+	}
+	return r.sealed(ctx, w)
+}
 
-	old := &world{label: "old", all: append(slices.Clone(local), v1), kms: []string{"--kms", "toy-v1=" + plugin.Endpoint()}}
-	if err := r.fillWorld(ctx, old, true); err != nil {
+// oldest does the same with the oldest release, and has the newest one serve what it wrote.
+func oldest(ctx context.Context, r *run) error {
+	w := &world{label: "old", all: r.local, kms: []string{"--kms", "toy-v1=" + r.toy.Endpoint()}}
+	defer w.end()
+	if err := r.fillWorld(ctx, w, true); err != nil {
 		return err
 	}
-	if err := r.giveBack(ctx, old); err != nil {
+	if err := r.collect(ctx, w, r.oldRelease); err != nil {
 		return err
 	}
-	young := &world{
-		label: "new", all: append(slices.Clone(local), v1, v2), encryptsWidgets: true,
-		kms: []string{"--kms", "toy-v1=" + plugin.Endpoint(), "--kms", "toy-v2=" + plugin.Endpoint()},
-	}
-	if err := r.fillWorld(ctx, young, false); err != nil {
+	if err := r.giveBack(ctx, w); err != nil {
 		return err
 	}
-	if err := r.serveOld(ctx, old, young); err != nil {
-		return err
+	return r.serveOld(ctx, w)
+}
+
+func (w *world) end() {
+	if w.server != nil {
+		w.server.Stop()
 	}
-	old.server.Stop()
-	old.etcd.Stop()
-	if err := r.giveBack(ctx, young); err != nil {
-		return err
+	if w.etcd != nil {
+		w.etcd.Stop()
 	}
-	if err := r.sealed(ctx, young, plugin); err != nil {
-		return err
-	}
-	young.server.Stop()
-	young.etcd.Stop()
-	return nil
 }
 
 // fillWorld starts a server with each provider as the one that writes; the last server stays.
@@ -96,15 +98,9 @@ func (r *run) fillWorld(ctx context.Context, w *world, old bool) error {
 		}
 		w.last = p
 	}
-	version, err := w.client.typed.Discovery().ServerVersion()
-	if err != nil {
-		return err
-	}
-	release := strings.TrimPrefix(version.GitVersion, "v")
+	release := r.release
 	if old {
-		r.oldRelease = release
-	} else {
-		r.release = release
+		release = r.oldRelease
 	}
 	r.Say("kube-apiserver %s wrote with %d providers", release, len(w.all))
 	return nil
@@ -134,11 +130,11 @@ func (r *run) giveBack(ctx context.Context, w *world) error {
 	if err := w.judge(made); err != nil {
 		return fmt.Errorf("k8senc audit of %s: %w", snapshot, err)
 	}
-	release := r.release
+	release, step := r.release, "formats"
 	if w.label == "old" {
-		release = r.oldRelease
+		release, step = r.oldRelease, "oldest"
 	}
-	r.Add("formats", "values of kube-apiserver "+release+" that k8senc audit judges as they were written", made.Totals.Live)
+	r.Add(step, "values of kube-apiserver "+release+" that k8senc audit judges as they were written", made.Totals.Live)
 	entries, err := r.decryptAll(ctx, snapshot, w.configPath(r), folder, w.kms)
 	if err != nil {
 		return err
@@ -159,7 +155,7 @@ func (r *run) giveBack(ctx context.Context, w *world) error {
 	if found.same < written {
 		return fmt.Errorf("k8senc decrypt gave %d objects back, %d were written by the run alone", found.same, written)
 	}
-	r.Add("formats", "objects of kube-apiserver "+release+" that k8senc decrypt gives back as the API does", found.same)
+	r.Add(step, "objects of kube-apiserver "+release+" that k8senc decrypt gives back as the API does", found.same)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,9 +16,13 @@ import (
 
 const loadNamespace = "load"
 
+// loads counts, so that no two of them make the same object.
+var loads atomic.Int64
+
 // load reads and writes secrets through both servers of a pair all the time.
 type load struct {
 	pair     *pair
+	number   int64
 	cancel   context.CancelFunc
 	waiting  sync.WaitGroup
 	mu       sync.Mutex
@@ -29,7 +34,7 @@ type load struct {
 
 // underLoad begins to read and write.
 func underLoad(ctx context.Context, p *pair) *load {
-	l := &load{pair: p}
+	l := &load{pair: p, number: loads.Add(1)}
 	ctx, l.cancel = context.WithCancel(ctx)
 	for worker := range 3 {
 		l.waiting.Go(func() { l.work(ctx, worker) })
@@ -46,7 +51,7 @@ func (l *load) end() (reads, writes int, err error) {
 
 func (l *load) work(ctx context.Context, worker int) {
 	for round := 0; ctx.Err() == nil; round++ {
-		name := fmt.Sprintf("w%d-%d", worker, round)
+		name := fmt.Sprintf("l%d-w%d-%d", l.number, worker, round)
 		l.write(ctx, name)
 		// What was just written is read through both servers, and so is something older.
 		l.read(ctx, l.pair.members[0], name)

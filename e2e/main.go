@@ -18,6 +18,7 @@ import (
 
 	"k8senc.dev/e2e/internal/proof"
 	"k8senc.dev/e2e/internal/stage"
+	"k8senc.dev/e2e/internal/toykms"
 )
 
 const usage = `e2e proves k8senc with a real kube-apiserver and a real etcd, on loopback.
@@ -34,25 +35,40 @@ Exit codes: 0 everything was proven, 1 a step failed (its logs and snapshots are
 type run struct {
 	*stage.Stage
 	*proof.Proof
-	tools struct{ k8senc, python, node, source, loader string }
+	tools struct{ k8senc, python, node, source, loader, plugin string }
+	// local are providers for all formats but KMS v2, and toy is the plugin of those that need one.
+	local []provider
+	toy   *toykms.Plugin
 	// What is proven with.
 	release, oldRelease, etcdRelease string
-	mu                               sync.Mutex
-	etcds                            []*stage.Etcd
+	// record is the file for recorded values, if they are wanted.
+	record string
+	// report and objects are for the step scale.
+	report   string
+	objects  int
+	recorded recording
+	mu       sync.Mutex
+	etcds    []*stage.Etcd
 }
 
 type step struct {
 	name, what string
 	do         func(context.Context, *run) error
 	beside     bool
+	// asked is left out unless it is named.
+	asked bool
 }
 
 var steps = []step{
-	{"formats", "every provider and key size, both releases: audit and decrypt give every object back", formats, false},
-	{"verdicts", "real starts and the real loader against k8senc validate", verdicts, false},
-	{"rotation", "plans of k8senc executed on two kube-apiservers under load: no read fails", rotation, false},
-	{"mistakes", "the classic mistakes, executed as the planner's counterexample tells them", classics, false},
-	{"plugin", "crashes, a new KEK and an outage of five minutes with a small KMS plugin", smallPlugin, true},
+	{"formats", "every provider and key size: audit and decrypt give every object back, sealed values are served", formats, false, false},
+	{"oldest", "the same with the oldest release, whose values the newest one serves", oldest, false, false},
+	{"verdicts", "real starts and the real loader against k8senc validate", verdicts, false, false},
+	{"rotation", "plans of k8senc executed on two kube-apiservers under load: no read fails", rotation, false, false},
+	{"mistakes", "the classic mistakes, executed as the planner's counterexample tells them", classics, false, false},
+	{"mount", "a single-file bind mount with automatic reload", fileMount, true, false},
+	{"small", "crashes, a new KEK and an outage of five minutes with a small KMS plugin of the run", smallPlugin, true, false},
+	{"plugin", "the same with k8senc-kms-plugin", ourPlugin, true, false},
+	{"scale", "many secrets: audit, rewrite and what others feel of it (make e2e-scale)", scale, false, true},
 }
 
 func main() {
@@ -75,6 +91,10 @@ func start() int {
 	flag.StringVar(&r.tools.loader, "loader", "", "kube-apiserver's loader, as a `program`")
 	flag.StringVar(&r.tools.source, "source", ".", "`folder` of the repository")
 	only := flag.String("only", "", "`steps` to run, separated by commas")
+	flag.StringVar(&r.tools.plugin, "plugin", "", "k8senc-kms-plugin, the `program`")
+	flag.StringVar(&r.record, "record", "", "write stored values of this run into `file`, for the vectors")
+	flag.IntVar(&r.objects, "objects", 100_000, "how many secrets the step scale makes")
+	flag.StringVar(&r.report, "report", "", "write what scale measured into this `file`, with its picture beside it")
 	keep := flag.Bool("keep", false, "keep the folder of the run")
 	list := flag.Bool("list", false, "list the steps")
 	flag.Parse()
@@ -96,7 +116,13 @@ func start() int {
 		return 1
 	}
 	r.Say("logs, configurations and snapshots are in %s", r.Dir)
-	failed := r.all(ctx, chosen)
+	failed := r.begin()
+	if failed == nil {
+		failed = r.all(ctx, chosen)
+	}
+	if failed == nil {
+		failed = r.writeRecording()
+	}
 	if failed != nil && ctx.Err() == nil {
 		r.keepSnapshots()
 	}
@@ -120,7 +146,7 @@ func start() int {
 
 func choose(only string) ([]step, error) {
 	if only == "" {
-		return steps, nil
+		return slices.DeleteFunc(slices.Clone(steps), func(s step) bool { return s.asked }), nil
 	}
 	var chosen []step
 	for name := range strings.SplitSeq(only, ",") {
@@ -131,6 +157,23 @@ func choose(only string) ([]step, error) {
 		chosen = append(chosen, steps[at])
 	}
 	return chosen, nil
+}
+
+// begin makes what several steps share.
+func (r *run) begin() error {
+	var err error
+	if r.toy, err = toykms.New(r.Path("kms.sock"), "kek-1"); err != nil {
+		return err
+	}
+	for program, release := range map[string]*string{r.APIServer: &r.release, r.OldAPIServer: &r.oldRelease} {
+		said, err := command(context.Background(), "", program, "--version")
+		if err != nil {
+			return err
+		}
+		*release = strings.TrimPrefix(strings.TrimSpace(said.stdout), "Kubernetes v")
+	}
+	r.local = append(everyProvider(), provider{name: "toy-v1", kind: "kms-v1", endpoint: r.toy.Endpoint()})
+	return nil
 }
 
 // all runs the steps one after the other; those that mostly wait run beside them from the beginning.

@@ -11,7 +11,6 @@ import (
 
 	k8senc "github.com/k8senc/k8senc/bindings-c/go"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -89,6 +88,7 @@ func (r *run) makeMistake(ctx context.Context, name string, m mistake) error {
 		return err
 	}
 	defer p.end()
+	p.unready = true
 	for _, one := range m.before {
 		if err := p.store(ctx, m.old, one); err != nil {
 			return err
@@ -186,7 +186,11 @@ func (p *pair) tell(ctx context.Context, m mistake, told story) error {
 			}
 		default:
 			namespace, name = loadNamespace, fmt.Sprintf("written-%d", i)
-			if _, err := member.client.typed.CoreV1().Secrets(namespace).Create(ctx, secretOf(namespace, name, 50), metav1.CreateOptions{}); err != nil {
+			err := eventually(ctx, time.Minute, func() error {
+				_, err := member.client.typed.CoreV1().Secrets(namespace).Create(ctx, secretOf(namespace, name, 50), metav1.CreateOptions{})
+				return err
+			})
+			if err != nil {
 				return fmt.Errorf("server %s does not write: %w", member.letter, err)
 			}
 			if err := member.get(ctx, namespace, name); err != nil {
@@ -201,23 +205,22 @@ func (p *pair) tell(ctx context.Context, m mistake, told story) error {
 			name = "before-identity"
 		}
 	}
-	err := p.members[told.reader].get(ctx, namespace, name)
-	var status *apierrors.StatusError
-	if err == nil {
-		return fmt.Errorf("server %s reads %s/%s, which it should not", p.members[told.reader].letter, namespace, name)
-	}
-	if !errors.As(err, &status) {
+	wanted, err := refusalOf(ctx, p, on[told.reader], "/registry/secrets/"+namespace+"/"+name)
+	if err != nil {
 		return err
 	}
-	key := "/registry/secrets/" + namespace + "/" + name
-	wanted, err2 := refusalOf(ctx, p, on[told.reader], key)
-	if err2 != nil {
-		return err2
-	}
-	if !strings.Contains(err.Error(), wanted) {
-		return fmt.Errorf("server %s says %q, our chain %q", p.members[told.reader].letter, err, wanted)
-	}
-	return nil
+	reader := p.members[told.reader]
+	// A server that has just started may have other reasons for a moment.
+	return eventually(ctx, time.Minute, func() error {
+		err := reader.get(ctx, namespace, name)
+		switch {
+		case err == nil:
+			return fmt.Errorf("server %s reads %s/%s, which it should not", reader.letter, namespace, name)
+		case !strings.Contains(err.Error(), wanted):
+			return fmt.Errorf("server %s says %q, our chain %q", reader.letter, err, wanted)
+		}
+		return nil
+	})
 }
 
 // refusalOf is kube-apiserver's text for a value that does not open, as our library knows it.

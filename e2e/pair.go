@@ -37,8 +37,10 @@ type pair struct {
 	etcd   *stage.Etcd
 	reload bool
 	// kms are the options that tell k8senc where the plugins are.
-	kms     []string
-	before  func(path string) []string
+	kms    []string
+	before func(path string) []string
+	// unready servers are as good as ready ones: a mistake is being made.
+	unready bool
 	members [2]*member
 }
 
@@ -131,7 +133,7 @@ func (p *pair) restarts(ctx context.Context, m *member) error {
 	m.serving.Lock()
 	defer m.serving.Unlock()
 	m.server.Stop()
-	return p.startMember(ctx, m)
+	return p.startAs(ctx, m, p.unready)
 }
 
 // waitForHash waits until the server's metric names the file.

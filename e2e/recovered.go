@@ -21,7 +21,7 @@ import (
 )
 
 // What lies in etcd and has no REST form to compare with.
-var unserved = []string{"ranges", "masterleases", "peerserverleases"}
+var unserved = []string{"/registry/ranges/", "/registry/masterleases/", "/registry/peerserverleases/"}
 
 // entry is a line of the index that `k8senc decrypt` writes.
 type entry struct {
@@ -94,7 +94,7 @@ func (r *run) compare(ctx context.Context, c clients, folder string, entries []e
 	}
 	mapper := restmapper.NewDiscoveryRESTMapper(groups)
 	for _, one := range entries {
-		if slices.Contains(unserved, one.Resource) || one.Resource == "" {
+		if one.Resource == "" || slices.ContainsFunc(unserved, func(prefix string) bool { return strings.HasPrefix(one.EtcdKey, prefix) }) {
 			result.unserved++
 			continue
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes/scheme"
 
-	"k8senc.dev/e2e/internal/toykms"
+	"k8senc.dev/e2e/internal/stage"
 )
 
 // written is an object that a binding of ours sealed.
@@ -28,7 +29,7 @@ type written struct {
 const sealedNamespace = "sealed"
 
 // sealed has every binding seal objects under every provider, puts them into etcd, and asks the real kube-apiserver for them.
-func (r *run) sealed(ctx context.Context, w *world, plugin *toykms.Plugin) error {
+func (r *run) sealed(ctx context.Context, w *world) error {
 	_, err := w.client.typed.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: sealedNamespace}}, metav1.CreateOptions{})
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func (r *run) sealed(ctx context.Context, w *world, plugin *toykms.Plugin) error
 			for _, one := range objects {
 				j.Values = append(j.Values, one.plain)
 			}
-			values, err := s.seal(ctx, r, plugin, j)
+			values, err := s.seal(ctx, r, r.toy, j)
 			if err != nil {
 				return fmt.Errorf("%s with %s: %w", s.name, p.name, err)
 			}
@@ -125,39 +126,58 @@ func objectsToSeal(name string) ([]written, error) {
 	}, nil
 }
 
-// serveOld puts what the old release wrote into the new one's etcd, and compares what both answer.
-func (r *run) serveOld(ctx context.Context, old, young *world) error {
+// serveOld puts what the old release wrote into an etcd of the new one, and compares what both answer.
+func (r *run) serveOld(ctx context.Context, old *world) error {
+	e, err := r.etcd(ctx, "served")
+	if err != nil {
+		return err
+	}
+	defer e.Stop()
+	server, err := r.StartServer(ctx, stage.ServerOptions{Name: "served", Etcd: e, Config: old.configPath(r), KMSv1: true})
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	young, err := clientsOf(server)
+	if err != nil {
+		return err
+	}
 	served := 0
 	for _, resource := range []string{"secrets", "configmaps"} {
-		for _, p := range old.all {
-			// The namespaces of both are named alike, and so are the objects; the old ones get a name of their own.
-			values, err := stored(ctx, old.etcd, "/registry/"+resource+"/"+p.name+"/")
-			if err != nil {
+		values, err := stored(ctx, old.etcd, "/registry/"+resource+"/")
+		if err != nil {
+			return err
+		}
+		for key, value := range values {
+			if err := put(ctx, e, key, value); err != nil {
 				return err
 			}
-			for key, value := range values {
-				if err := put(ctx, young.etcd, key, value); err != nil {
-					return err
-				}
-				name := key[strings.LastIndex(key, "/")+1:]
-				client := corev1.SchemeGroupVersion.WithResource(resource)
-				theirs, err := old.client.dynamic.Resource(client).Namespace(p.name).Get(ctx, name, metav1.GetOptions{})
-				if err != nil {
-					return err
-				}
-				ours, err := young.client.dynamic.Resource(client).Namespace(p.name).Get(ctx, name, metav1.GetOptions{})
-				if err != nil {
-					return fmt.Errorf("%s of kube-apiserver %s is not served by %s: %w", key, r.oldRelease, r.release, err)
-				}
-				theirs.SetResourceVersion("")
-				ours.SetResourceVersion("")
-				if difference := firstDifference("", theirs.Object, ours.Object); difference != "" {
-					return fmt.Errorf("%s of kube-apiserver %s is served differently%s", key, r.oldRelease, difference)
-				}
-				served++
+			if err := servedAlike(ctx, old.client, young, resource, key); err != nil {
+				return fmt.Errorf("%s of kube-apiserver %s, served by %s: %w", key, r.oldRelease, r.release, err)
 			}
+			served++
 		}
 	}
-	r.Add("formats", "values of kube-apiserver "+r.oldRelease+" that "+r.release+" serves", served)
+	r.Add("oldest", "values of kube-apiserver "+r.oldRelease+" that "+r.release+" serves as the old one does", served)
+	return nil
+}
+
+func servedAlike(ctx context.Context, old, young clients, resource, key string) error {
+	parts := strings.Split(key, "/")
+	namespace, name := parts[len(parts)-2], parts[len(parts)-1]
+	objects := corev1.SchemeGroupVersion.WithResource(resource)
+	theirs, err := old.dynamic.Resource(objects).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	ours, err := young.dynamic.Resource(objects).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	theirs.SetResourceVersion("")
+	ours.SetResourceVersion("")
+	if difference := firstDifference("", theirs.Object, ours.Object); difference != "" {
+		return errors.New("it is another object" + difference)
+	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 	"google.golang.org/grpc"
 )
 
@@ -53,6 +54,7 @@ func (s *Stage) StartEtcd(ctx context.Context, name string, arguments ...string)
 	e.Client, err = clientv3.New(clientv3.Config{
 		Endpoints:   []string{e.URL},
 		TLS:         config,
+		Logger:      zap.NewNop(),
 		DialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1 << 30))},
 	})
 	if err != nil {

@@ -113,7 +113,8 @@ func (p *Plugin) Seal(plaintext []byte) (sealed []byte, keyID string, err error)
 	return aead.Seal(nonce, nonce, plaintext, nil), p.now, nil
 }
 
-func (p *Plugin) open(ciphertext []byte, keyID string) ([]byte, error) {
+// Unwrap is the plugin's Decrypt. An empty keyID stands for any.
+func (p *Plugin) Unwrap(ciphertext []byte, keyID string) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.Calls.Decrypt++
@@ -142,7 +143,7 @@ func (p v1) Version(context.Context, *v1beta1.VersionRequest) (*v1beta1.VersionR
 }
 
 func (p v1) Decrypt(_ context.Context, request *v1beta1.DecryptRequest) (*v1beta1.DecryptResponse, error) {
-	plain, err := p.open(request.Cipher, "")
+	plain, err := p.Unwrap(request.Cipher, "")
 	return &v1beta1.DecryptResponse{Plain: plain}, err
 }
 
@@ -167,7 +168,7 @@ func (p v2server) Status(context.Context, *v2.StatusRequest) (*v2.StatusResponse
 }
 
 func (p v2server) Decrypt(_ context.Context, request *v2.DecryptRequest) (*v2.DecryptResponse, error) {
-	plain, err := p.open(request.Ciphertext, request.KeyId)
+	plain, err := p.Unwrap(request.Ciphertext, request.KeyId)
 	return &v2.DecryptResponse{Plaintext: plain}, err
 }
 
