@@ -65,6 +65,7 @@ var steps = []step{
 	{"verdicts", "real starts and the real loader against k8senc validate", verdicts, false, false},
 	{"rotation", "plans of k8senc executed on two kube-apiservers under load: no read fails", rotation, false, false},
 	{"mistakes", "the classic mistakes, executed as the planner's counterexample tells them", classics, false, false},
+	{"reencrypt", "k8senc reencrypt is killed a hundred times at random while a client reads and writes", reencrypt, false, false},
 	{"mount", "a single-file bind mount with automatic reload", fileMount, true, false},
 	{"small", "crashes, a new KEK and an outage of five minutes with a small KMS plugin of the run", smallPlugin, true, false},
 	{"plugin", "the same with k8senc-kms-plugin", ourPlugin, true, false},

@@ -165,7 +165,8 @@ func (m *member) configHash(ctx context.Context) (string, error) {
 	const name = "apiserver_encryption_config_controller_last_config_info{"
 	for line := range strings.Lines(metrics) {
 		if labels, found := strings.CutPrefix(line, name); found {
-			_, hash, _ := strings.Cut(labels, `hash="`)
+			// Another label ends in the same word.
+			_, hash, _ := strings.Cut(","+labels, `,hash="`)
 			hash, _, _ = strings.Cut(hash, `"`)
 			return hash, nil
 		}

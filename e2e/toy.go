@@ -34,5 +34,5 @@ func smallPlugin(ctx context.Context, r *run) error {
 		return err
 	}
 	defer plugin.Close()
-	return r.pluginUnderTest(ctx, "a small plugin", plugin)
+	return r.pluginUnderTest(ctx, "small-plugin", plugin)
 }

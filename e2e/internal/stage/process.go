@@ -24,6 +24,7 @@ type Process struct {
 
 // Start runs a program in a process group of its own, so that Ctrl-C reaches the run alone, which then ends it in order.
 func (s *Stage) Start(name string, argv ...string) (*Process, error) {
+	name = strings.ReplaceAll(name, " ", "-")
 	s.mu.Lock()
 	s.started[name]++
 	log := filepath.Join(s.Dir, "logs", fmt.Sprintf("%s-%d.log", name, s.started[name]))
