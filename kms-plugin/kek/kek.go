@@ -25,6 +25,9 @@ const (
 	Local   Kind = 9
 )
 
+// CurrentOnly says that the KMS wraps with its current version and no other, so that an older one cannot be kept in use for a while.
+func (k Kind) CurrentOnly() bool { return k == AWS }
+
 // Version is one version of a KEK, as a metadata call of the KMS describes it.
 type Version struct {
 	// Identity is what names this key material and no other: the parts docs/keyset.md lists for the kind.

@@ -41,7 +41,9 @@ type tracker struct {
 	first     time.Time // the first look that saw the candidate
 	confirmed time.Time // the second one, a minute or more later
 	left      []string  // identities that were active once
-	refused   string
+	// at once: the KMS wraps with the current version only, so that waiting would keep Encrypt from working.
+	atOnce  bool
+	refused string
 }
 
 // observe takes what the KMS calls the current version.
@@ -74,6 +76,9 @@ func (t *tracker) observe(version kek.Version, now time.Time) {
 func (t *tracker) activateAt() time.Time {
 	if t.candidate == nil || t.confirmed.IsZero() {
 		return time.Time{}
+	}
+	if t.atOnce {
+		return t.confirmed
 	}
 	if t.candidate.Created.IsZero() {
 		return mark(t.confirmed)

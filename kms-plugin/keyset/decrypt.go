@@ -54,13 +54,17 @@ func (e *Engine) Decrypt(ctx context.Context, request Request) ([]byte, error) {
 	}
 	e.Recorder.Decrypt(codeName(err), e.Clock.Now().Sub(began))
 	if err != nil {
-		e.Log.LogAttrs(ctx, slog.LevelError, "decrypt failed", slog.String("uid", uidOf(ctx)), slog.String("key_id", request.KeyID),
-			slog.String("record_sha256", hex.EncodeToString(what[:])), slog.String("error", err.Error()))
+		sum := sha256.Sum256(request.Record)
+		e.Log.LogAttrs(ctx, slog.LevelError, "decrypt failed", slog.String("uid", uidOf(ctx)), slog.String("key_id", shortened(request.KeyID)),
+			slog.String("record_sha256", hex.EncodeToString(sum[:])), slog.String("error", err.Error()))
 	} else {
-		e.Log.LogAttrs(ctx, slog.LevelDebug, "decrypt", slog.String("uid", uidOf(ctx)), slog.String("key_id", request.KeyID))
+		e.Log.LogAttrs(ctx, slog.LevelDebug, "decrypt", slog.String("uid", uidOf(ctx)), slog.String("key_id", shortened(request.KeyID)))
 	}
 	return seed, err
 }
+
+// shortened keeps what somebody put into etcd from filling the log.
+func shortened(keyID string) string { return keyID[:min(len(keyID), 128)] }
 
 func (e *Engine) decrypt(ctx context.Context, request Request, what [32]byte) ([]byte, error) {
 	record, err := k8senc.InspectRecord(request.Record, e.Cluster)

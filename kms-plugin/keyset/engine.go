@@ -146,7 +146,7 @@ func New(options Options, keys []Key) (*Engine, error) {
 		if key.Retired {
 			continue
 		}
-		t := &tracker{left: state.Left[key.Slot]}
+		t := &tracker{left: state.Left[key.Slot], atOnce: key.Backend.Kind().CurrentOnly()}
 		if known, ok := state.Active[key.Slot]; ok {
 			version := known.version()
 			t.active = &version

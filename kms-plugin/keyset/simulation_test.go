@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/k8senc/k8senc/kms-plugin/kek"
 	"github.com/k8senc/k8senc/kms-plugin/kektest"
 	"github.com/k8senc/k8senc/kms-plugin/keyset"
@@ -72,19 +74,19 @@ func TestThreeNodesSwitchTogether(t *testing.T) {
 	for _, skews := range [][3]time.Duration{{0, 0, 0}, {-20 * time.Second, 0, 20 * time.Second}, {-4 * time.Minute, 0, 7 * time.Minute}} {
 		t.Run(fmt.Sprint(skews), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				aws, vault := kektest.New("aws", kek.AWS, time.Now()), kektest.New("vault", kek.Transit, time.Now())
+				google, vault := kektest.New("google", kek.GCP, time.Now()), kektest.New("vault", kek.Transit, time.Now())
 				var nodes []*node
 				for _, skew := range skews {
-					nodes = append(nodes, start(t, &memory{}, func(o *keyset.Options) { o.Clock = skewed(skew) }, keyOf(1, aws), keyOf(2, vault)).ready())
+					nodes = append(nodes, start(t, &memory{}, func(o *keyset.Options) { o.Clock = skewed(skew) }, keyOf(1, google), keyOf(2, vault)).ready())
 					time.Sleep(17 * time.Second)
 				}
 				seen := map[int][]change{}
 				watch(t, nodes, seen, time.Now().Add(20*time.Minute))
-				aws.Rotate(time.Now())
+				google.Rotate(time.Now())
 				watch(t, nodes, seen, time.Now().Add(41*time.Minute))
 				vault.Rotate(time.Now())
 				watch(t, nodes, seen, time.Now().Add(3*time.Minute))
-				aws.Rotate(time.Now())
+				google.Rotate(time.Now())
 				watch(t, nodes, seen, time.Now().Add(41*time.Minute))
 				spread := skews[2] - skews[0]
 				rotations := len(seen[0]) - 1
@@ -98,6 +100,39 @@ func TestThreeNodesSwitchTogether(t *testing.T) {
 			})
 		})
 	}
+}
+
+// AWS wraps with its current version only: the nodes follow it within two looks, and only in that time Encrypt fails.
+func TestThreeNodesFollowAWS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		aws, vault := kektest.New("aws", kek.AWS, time.Now()), kektest.New("vault", kek.Transit, time.Now())
+		var nodes []*node
+		for range 3 {
+			nodes = append(nodes, start(t, &memory{}, nil, keyOf(1, aws), keyOf(2, vault)).ready())
+			time.Sleep(17 * time.Second)
+		}
+		before := nodes[0].engine.Status().KeyID
+		old, seed := nodes[0].encrypt()
+		for _, one := range nodes {
+			one.opens(old, seed)
+		}
+		aws.Rotate(time.Now())
+		nodes[0].encryptFails(codes.FailedPrecondition)
+		time.Sleep(2*time.Minute + 2*time.Second)
+		for i, one := range nodes {
+			if now := one.engine.Status(); now.KeyID == before || now.KeyID != nodes[0].engine.Status().KeyID || now.Healthz != "ok" {
+				t.Fatalf("node %d: %+v", i, now)
+			}
+			request, fresh := one.encrypt()
+			for _, other := range nodes {
+				other.opens(request, fresh)
+				other.opens(old, seed)
+			}
+		}
+		for _, one := range nodes {
+			one.stop()
+		}
+	})
 }
 
 // A KMS that does not say when a version was made: the nodes go by their own second look, which is at most a minute apart.

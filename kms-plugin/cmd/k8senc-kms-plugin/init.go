@@ -43,6 +43,7 @@ var label = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
 func initialise(_ context.Context, p *program, args []string) error {
 	cluster := p.flags.String("cluster", "", "a `LABEL` for the cluster that is never changed")
 	recovery := p.flags.String("recovery-key", "", "a `PUBLIC` key of recovery-key new, to be able to open everything without any KMS")
+	withSetKey := p.flags.Bool("set-key", false, "also make the set key that RSA keys (Azure) need; the same file belongs on every node")
 	if err := p.parse(args, 1); err != nil {
 		return err
 	}
@@ -62,8 +63,8 @@ func initialise(_ context.Context, p *program, args []string) error {
 		return err
 	}
 	kek, file, run := filepath.Join(room, "kek"), filepath.Join(room, "config.yaml"), filepath.Join(room, "run")
-	for _, made := range []string{room, run} {
-		if err := os.MkdirAll(made, 0o700); err != nil {
+	for _, folder := range []string{room, run} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return err
 		}
 	}
@@ -73,11 +74,19 @@ func initialise(_ context.Context, p *program, args []string) error {
 		}
 		return err
 	}
+	made := []string{kek}
+	if *withSetKey {
+		path := filepath.Join(room, "set-key")
+		if err := writeKey(path); err != nil {
+			return discard(made, err)
+		}
+		made = append(made, path)
+		extra += fmt.Sprintf("\nsetKey:\n  file: %s\n", path)
+	}
 	endpoint := filepath.Join(run, "kms.sock")
 	text := fmt.Sprintf(sample, *cluster, endpoint, filepath.Join(room, "state.json"), kek, extra)
 	if err := secret.WriteNew(file, []byte(text)); err != nil {
-		_ = os.Remove(kek)
-		return err
+		return discard(made, err)
 	}
 	fmt.Fprintf(p.out, `made %s    the KEK: whoever has it can open everything, and without it nothing opens. Back it up.
 made %s
@@ -91,6 +100,14 @@ and in the EncryptionConfiguration of kube-apiserver, first in the list of provi
         endpoint: unix://%s
 `, kek, file, file, endpoint)
 	return nil
+}
+
+// discard takes away what was made a moment ago and nobody has used.
+func discard(made []string, err error) error {
+	for _, path := range made {
+		_ = os.Remove(path)
+	}
+	return err
 }
 
 func writeKey(path string) error {

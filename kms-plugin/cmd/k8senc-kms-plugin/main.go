@@ -34,7 +34,7 @@ func commands() []command {
 			"  k8senc-kms-plugin serve --config /etc/k8senc-kms-plugin/config.yaml\n  kill -HUP $(pidof k8senc-kms-plugin)     # read the configuration again; a changed file is seen by itself\n", serve},
 		{"check-config", "say what is wrong in a configuration, and where", "check-config [--config FILE] [--open] [--live]",
 			"  k8senc-kms-plugin check-config --config new.yaml          # the file alone\n  k8senc-kms-plugin check-config --config new.yaml --live   # also asks each KMS for its current version\n", checkConfig},
-		{"init", "make a local KEK and a configuration to start with", "init [--cluster LABEL] [--recovery-key PUBLIC] DIRECTORY",
+		{"init", "make a local KEK and a configuration to start with", "init --cluster LABEL [--recovery-key PUBLIC] [--set-key] DIRECTORY",
 			"  k8senc-kms-plugin init --cluster test-1 /etc/k8senc-kms-plugin\n", initialise},
 		{"recovery-key", "make an offline recovery key", "recovery-key new FILE | recovery-key public FILE",
 			"  k8senc-kms-plugin recovery-key new recovery.key      # on a machine that is not of the cluster; keep the file offline\n", recoveryKey},

@@ -200,6 +200,31 @@ func TestTerminatedLeavesNothing(t *testing.T) {
 	}
 }
 
+// With no descriptor left new connections wait; the one that is there is served, and everything is well again afterwards.
+func TestOutOfDescriptors(t *testing.T) {
+	_, config, socket := made(t)
+	p := spawn(t, plugin("/bin/sh", "-c", `ulimit -n 40; exec "$0" "$@"`, os.Args[0], "serve", "--config", config))
+	c := client(t, socket)
+	sealed := works(t, c)
+	var held []net.Conn
+	for range 80 {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, conn)
+	}
+	opens(t, c, sealed)
+	works(t, c)
+	for _, conn := range held {
+		_ = conn.Close()
+	}
+	opens(t, client(t, socket), sealed)
+	if p.ProcessState != nil {
+		t.Fatal(p.log.String())
+	}
+}
+
 // systemd holds the socket over a restart: calls wait, none fails.
 func TestSocketActivationAndNotify(t *testing.T) {
 	room, config, socket := made(t)
@@ -345,7 +370,7 @@ func TestRecoveryKeyCommand(t *testing.T) {
 		t.Fatalf("%d %s", code, errs)
 	}
 	room := filepath.Join(t.TempDir(), "plugin")
-	if code, _, errs := call(t, "init", "--cluster", "c", "--recovery-key", strings.TrimSpace(public), room); code != 0 {
+	if code, _, errs := call(t, "init", "--cluster", "c", "--set-key", "--recovery-key", strings.TrimSpace(public), room); code != 0 {
 		t.Fatal(errs)
 	}
 	if code, out, errs := call(t, "check-config", "--config", filepath.Join(room, "config.yaml"), "--live"); code != 0 || !strings.Contains(out, "1 recovery keys") {
