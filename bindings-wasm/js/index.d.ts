@@ -242,6 +242,13 @@ export interface Config {
 }
 export const Config: { readonly prototype: Config };
 
+/** The places of one element of `resources`. */
+export interface EntryPlaces {
+  range: Range | null;
+  resources: { name: string; range: Range | null }[];
+  providers: { range: Range | null; keys: (Range | null)[] }[];
+}
+
 /** One Decrypt call that has to be made. */
 export interface DekRequest {
   readonly apiVersion: "v1" | "v2";
@@ -431,6 +438,10 @@ export class K8senc {
   close(): void;
   validate(text: Text, options?: ServerOptions): Verdict;
   lint(text: Text, options?: LintOptions): Finding[];
+  outline(text: Text, options?: ServerOptions): EntryPlaces[];
+  /** Of any text, readable or not; UTF-16 offsets. */
+  secrets(text: Text): { from: number; to: number }[];
+  redact(text: Text): string;
   applyFix(text: string, fix: Fix): string;
   rules(): Rule[];
   explain(query: string): Explanation;

@@ -48,6 +48,23 @@ export class K8senc {
     return this.#instance.json((raw) => raw.lint(bytes, optionsText(options)));
   }
 
+  /** Where the entries, names, providers and keys of a configuration stand. */
+  outline(text, options) {
+    const bytes = toBytes(text, "the configuration");
+    return this.#instance.json((raw) => raw.outline(bytes, optionsText(options)));
+  }
+
+  /** Where a text of any kind may hold keys, in order: what to cover before it is shown. */
+  secrets(text) {
+    const ends = this.#instance.run((raw) => raw.secrets(toBytes(text, "the text")));
+    return Array.from({ length: ends.length / 2 }, (_, at) => ({ from: ends[2 * at], to: ends[2 * at + 1] }));
+  }
+
+  /** A configuration with placeholders for its keys and without comments; throws with code `unsure` where that cannot be promised. */
+  redact(text) {
+    return this.#instance.run((raw) => raw.redact(toBytes(text, "the configuration")));
+  }
+
   /** The text with a fix applied. */
   applyFix(text, fix) {
     let [out, done] = ["", 0];

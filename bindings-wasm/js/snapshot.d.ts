@@ -1,4 +1,4 @@
-import type { Bytes, Config, DekRequest, Hazard, Kms, Stored, Text, WasmSource } from "./index.js";
+import type { Bytes, Config, DekRequest, EntryPlaces, Finding, Hazard, Kms, LintOptions, Range, ServerOptions, Stored, Text, WasmSource } from "./index.js";
 import { K8senc } from "./index.js";
 
 export * from "./index.js";
@@ -13,6 +13,34 @@ export interface Source {
 export function bytesSource(bytes: Uint8Array): Source;
 /** In a worker only: `FileReaderSync` reads. */
 export function fileSource(file: Blob): Source;
+
+export interface Embedded {
+  /** The field it was found in. */
+  origin: string;
+  /** The path that it will be written to on the host. */
+  writesTo: string | null;
+  /** Whether it stands in the file, rather than being made from keys in it. */
+  verbatim: boolean;
+  range: Range | null;
+}
+
+/** A file that brings configurations to API servers. */
+export interface Manifest {
+  readonly form: "Kubernetes manifest" | "kubeadm configuration" | "k3s or RKE2 configuration" | "Talos machine configuration";
+  readonly servers: readonly string[];
+  readonly version: string | null;
+  readonly reload: boolean;
+  readonly kmsv1: boolean | null;
+  /** Files that its servers read and that it does not hold. */
+  readonly references: readonly { server: string; path: string; hostPath: string | null }[];
+  readonly embedded: readonly Embedded[];
+  text(index: number): string | null;
+  outline(index: number, options?: ServerOptions): EntryPlaces[];
+  lint(files?: Text[], options?: LintOptions): Finding[];
+  /** Wipes it. */
+  free(): void;
+}
+export const Manifest: { readonly prototype: Manifest };
 
 export interface AuditOptions {
   /** With one, values are opened and judged; without, classified. */
@@ -124,6 +152,8 @@ export interface OpenedKeyset {
 }
 
 export class K8sencSnapshot extends K8senc {
+  /** `name` is the file's, which tells RKE2 from k3s. */
+  manifest(text: Text, options?: { name?: string }): Manifest | null;
   openAudit(source: Source, options?: AuditOptions): Audit;
   audit(source: Source, options?: AuditOptions & AuditRun): Promise<AuditResult>;
   /** `goal`: `rotate-key`, `change-provider=secretbox`, `kms-v2=NAME,unix:///SOCKET`, `v1-to-v2`, `rename-key=A=B`, `decrypt-all`, `break-glass`. */

@@ -5,18 +5,25 @@ import { optionsText } from "./config.js";
 import { UsageError } from "./errors.js";
 import { compile, Instance } from "./instance.js";
 import { K8senc } from "./k8senc.js";
+import { readManifest } from "./manifest.js";
 
 export { Chain, Opened, WriteSource } from "./chain.js";
 export { Config } from "./config.js";
 export { ConfigError, K8sencError, Poisoned, SnapshotError, StoredValueError, UsageError } from "./errors.js";
 export { K8senc } from "./k8senc.js";
 export { DekRequest } from "./kms.js";
+export { Manifest } from "./manifest.js";
 export { Audit } from "./audit.js";
 export { bytesSource, fileSource } from "./sources.js";
 export { auditInWorker, serveAudits } from "./worker.js";
 
 /** `K8senc` with the audit of snapshots. */
 export class K8sencSnapshot extends K8senc {
+  /** A static pod, a configuration of kubeadm, k3s, RKE2 or Talos; null for anything else. */
+  manifest(text, options) {
+    return readManifest(K8senc.instance(this), text, options);
+  }
+
   /** An audit in steps, for those who ask the KMS themselves. */
   openAudit(source, options) {
     return new Audit(K8senc.instance(this), source, options);

@@ -15,7 +15,10 @@ mod failure;
 mod keyset;
 mod kms;
 mod lint;
+#[cfg(feature = "snapshot")]
+mod manifest;
 mod options;
+mod places;
 #[cfg(feature = "snapshot")]
 mod plan;
 #[cfg(feature = "snapshot")]

@@ -63,8 +63,15 @@ fn fix<'f>(fix: &'f k8senc_config::Fix, places: &Places<'_>) -> Option<FixAnswer
 #[wasm_bindgen]
 pub fn lint(text: Vec<u8>, options: &str) -> Result<String, Failure> {
     let options = read::<AdviceOptions>(options)?.lint()?;
-    let found = k8senc_config::lint(&text, &options);
-    let places = Places::new(&text);
+    Ok(finding_answers(
+        &k8senc_config::lint(&text, &options),
+        &text,
+    ))
+}
+
+/// Findings as they are answered.
+pub fn finding_answers(found: &[k8senc_config::Finding], text: &[u8]) -> String {
+    let places = Places::new(text);
     let answers = found.iter().map(|finding| FindingAnswer {
         code: finding.code,
         name: finding.name,
@@ -82,7 +89,7 @@ pub fn lint(text: Vec<u8>, options: &str) -> Result<String, Failure> {
         upstream: finding.upstream.as_deref(),
         fix: finding.fix.as_ref().and_then(|it| fix(it, &places)),
     });
-    Ok(json(&answers.collect::<Vec<_>>()))
+    json(&answers.collect::<Vec<_>>())
 }
 
 #[derive(Serialize)]

@@ -39,6 +39,16 @@ kind: EncryptionConfiguration
 resources: [{resources: [secrets], providers: [{secretbox: {keys: [{name: a, secret: Dkt8Us4nBjZEL3s9s0F9EcOJxvJ6MBfm8dTkfIFDtBk=}]}}, {identity: {}}]}]
 `;
 
+const POD = `kind: Pod
+apiVersion: v1
+metadata: {name: kube-apiserver, namespace: kube-system}
+spec:
+  containers:
+  - name: kube-apiserver
+    image: registry.k8s.io/kube-apiserver:v1.37.0
+    command: [kube-apiserver, --encryption-provider-config=/etc/kubernetes/enc/enc.yaml]
+`;
+
 test("objects have the members that their types declare", async () => {
   const [types, more] = [await read("index"), await read("snapshot")];
   const k8senc = await snapshot.load();
@@ -48,9 +58,10 @@ test("objects have the members that their types declare", async () => {
   const source = k8senc.writeSource({ encryptedDek: new Uint8Array(4) });
   const audit = k8senc.openAudit(snapshot.bytesSource(new Uint8Array(4)));
   const request = k8senc.chainWithKms("v1", "p").needs(new TextEncoder().encode(`${["k8s", "enc", "kms", "v1", "p"].join(":")}:\0\x01x`))[0];
-  const objects = { Config: config, Chain: chain, Opened: opened, WriteSource: source, DekRequest: request, Audit: audit };
+  const manifest = k8senc.manifest(POD);
+  const objects = { Manifest: manifest, Config: config, Chain: chain, Opened: opened, WriteSource: source, DekRequest: request, Audit: audit };
   for (const [name, object] of Object.entries(objects)) {
-    const declared = members(name === "Audit" ? more : types, name);
+    const declared = members(["Audit", "Manifest"].includes(name) ? more : types, name);
     const there = [
       ...Object.keys(object),
       ...Object.getOwnPropertyNames(Object.getPrototypeOf(object)).filter((member) => member !== "constructor"),
@@ -89,6 +100,7 @@ test("answers have the fields that their types declare", async () => {
     Match: config.matching("secrets"),
     ConfiguredKey: config.entries[0].providers[0].keys[0],
     Effective: config.effective(),
+    EntryPlaces: k8senc.outline(CONFIG)[0],
     Change: config.changes(later)[0],
     Inspection: k8senc.inspect(new Uint8Array(4)),
     ObjectInfo: k8senc.object(new Uint8Array(4)),
@@ -99,6 +111,8 @@ test("answers have the fields that their types declare", async () => {
   const more = await read("snapshot");
   const large = await snapshot.load();
   const plan = large.plan(CONFIG, "rotate-key");
+  const holder = large.manifest(`kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata:\n  enc.yaml: |\n    ${CONFIG.replaceAll("\n", "\n    ")}\n`);
+  assert.deepEqual(sorted(Object.keys(holder.embedded[0])), sorted(members(more, "Embedded")));
   assert.deepEqual(sorted(Object.keys(large.Config.parse(CONFIG).hazards(null)[0])), sorted(members(types, "Hazard")));
   assert.deepEqual(sorted(Object.keys(plan)), sorted(members(more, "Plan")));
   assert.deepEqual(sorted(Object.keys(plan.steps[0])), sorted(members(more, "PlanStep")));

@@ -18,9 +18,12 @@ mod lint;
 mod load;
 mod manifest;
 mod model;
+mod outline;
 pub mod plan;
 mod provider_json;
+mod redact;
 mod resource;
+mod secrets;
 mod snippet;
 mod span;
 mod suggest;
@@ -45,7 +48,10 @@ pub use lint::{
 };
 pub use load::validate;
 pub use manifest::{Embedded, Form, Manifest, Reference, lint_manifest};
+pub use outline::{EntryPlaces, ProviderPlaces, outline};
+pub use redact::{Unsure, redact};
 pub use resource::GroupResource;
+pub use secrets::secrets;
 pub use snippet::Snippet;
 pub use span::{Lines, Position, Span};
 pub use transition::{

@@ -8,6 +8,7 @@ mod json;
 mod parse;
 mod parse_document;
 mod parse_flow;
+mod pieces;
 mod reader;
 mod resolve;
 mod scan;
@@ -20,6 +21,8 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::span::Span;
+
+pub(crate) use pieces::{Piece, PieceKind, Pieces, pieces};
 
 /// Text that may be a key: wiped when dropped, never printed by `Debug`.
 #[derive(Clone, Default)]

@@ -47,8 +47,8 @@ ${head}
 </head>
 <body>
 <noscript>This page works on what you paste here, in your browser, and sends it nowhere. It needs JavaScript and WebAssembly.</noscript>
-<iframe title="k8senc" sandbox="${SANDBOX}" allow="clipboard-write" ${frame}></iframe>
 ${scripts}
+<iframe title="k8senc" sandbox="${SANDBOX}" allow="clipboard-write" ${frame}></iframe>
 </body>
 </html>
 `;
@@ -76,17 +76,18 @@ export async function pack({ web, stage, out }) {
     frame: `src="app.html"`,
     scripts: `<script src="shell.js"></script>`,
   });
-  files["k8senc.html"] = single({ guard, app, style, shellStyle, core, snapshot });
+  files["k8senc.html"] = single({ guard, shell, app, style, shellStyle, core, snapshot });
   await Promise.all(Object.entries(files).map(([name, text]) => writeFile(`${out}/${name}`, text)));
   const sums = Object.entries(files).map(([name, text]) => `${createHash("sha256").update(text).digest("hex")}  ${name}\n`);
   await writeFile(`${out}/SHA256SUMS`, sums.sort().join(""));
 }
 
 /** A srcdoc frame inherits the outer policy, so one policy serves both and its frame-src allows nothing. */
-function single({ guard, app, style, shellStyle, core, snapshot }) {
+function single({ guard, shell, app, style, shellStyle, core, snapshot }) {
   const scripts = [guard, core, app, snapshot].map(inline);
-  const policy = `${innerPolicy({ scripts: scripts.map(sourceHash).join(" "), styles: `${sourceHash(style)} ${sourceHash(shellStyle)}` })}; frame-src 'none'`;
+  const outside = inline(shell);
+  const policy = `${innerPolicy({ scripts: [outside, ...scripts].map(sourceHash).join(" "), styles: `${sourceHash(style)} ${sourceHash(shellStyle)}` })}; frame-src 'none'`;
   const [first, ...later] = scripts.map((text) => `<script>${text}</script>`);
   const document = inner({ policy, head: `${first}\n<style>${style}</style>`, scripts: later.join("\n") });
-  return outer({ policy, head: `<style>${shellStyle}</style>`, frame: `srcdoc="${attribute(document)}"`, scripts: "" });
+  return outer({ policy, head: `<style>${shellStyle}</style>`, frame: `srcdoc="${attribute(document)}"`, scripts: `<script>${outside}</script>` });
 }

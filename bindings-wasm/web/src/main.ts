@@ -2,12 +2,18 @@ import "./app.css";
 import { mount } from "svelte";
 import App from "./App.svelte";
 import { start } from "./core.svelte";
+import { arrival } from "./share/arrival.svelte";
 
 const target = document.getElementById("app");
 if (!target) throw new Error("the document has no place for the page");
 
+arrival.listen();
+
 start()
-  .then(() => mount(App, { target }))
+  .then(() => {
+    mount(App, { target });
+    arrival.start();
+  })
   .catch((error: unknown) => {
     const told = document.createElement("p");
     told.setAttribute("role", "alert");

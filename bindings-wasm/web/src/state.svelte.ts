@@ -1,8 +1,10 @@
 // The one state of the page: what a person entered, and what follows from it.
 
-import type { Config, ConfigError, Finding, Verdict } from "../../js/index.js";
+import type { EntryPlaces } from "../../js/index.js";
 import { core } from "./core.svelte";
 import { EXAMPLES } from "./examples";
+import { type Judged, judge, outline } from "./judge";
+import type { Picked } from "./parts/picked";
 import { planner } from "./plan/planner.svelte";
 
 export const PLACES = ["configuration", "value", "plan", "snapshot"] as const;
@@ -13,16 +15,12 @@ export const TITLES: Record<Place, string> = { configuration: "Configuration", v
 /** The releases that behave differently, newest first. */
 export const RELEASES = ["1.37", "1.36", "1.35", "1.34", "1.33", "1.32", "1.31", "1.30", "1.29", "1.28", "1.27", "1.26", "1.25", "1.24", "1.20", "1.16", "1.13"];
 
-export interface Judged {
-  verdict: Verdict;
-  findings: Finding[];
-  /** Null when kube-apiserver refuses the text. */
-  config: Config | null;
-}
-
 class Page {
   place = $state<Place>("configuration");
-  text = $state(EXAMPLES[0]?.text ?? "");
+  /** The files of the first place: one, or one of each server. */
+  files = $state<Picked[]>([{ name: "", text: EXAMPLES[0]?.text ?? "" }]);
+  /** Which of them is in the editor. */
+  active = $state(0);
   /** The file after a change; empty until a person plans one. */
   newer = $state("");
   version = $state(RELEASES[0] ?? "1.37");
@@ -38,25 +36,60 @@ class Page {
   /** What a screen reader is told next. */
   announcement = $state("");
 
-  readonly judged = $derived(this.judge(this.text));
+  readonly judged = $derived(this.judge(this.text, this.name, this.others));
   readonly judgedNewer = $derived(this.newer.trim() ? this.judge(this.newer) : null);
+  /** Of each file; what stands in the editor is judged once. */
+  readonly all = $derived(this.files.map((file, at) => (at === this.active ? this.judged : this.judge(file.text, file.name))));
 
-  judge(text: string): Judged {
+  /** The text in the editor. */
+  get text(): string {
+    return this.files[this.active]?.text ?? "";
+  }
+
+  set text(text: string) {
+    const file = this.files[this.active];
+    if (file) file.text = text;
+  }
+
+  get name(): string {
+    return this.files[this.active]?.name ?? "";
+  }
+
+  private get others(): string[] {
+    return this.files.filter((_, at) => at !== this.active).map((file) => file.text);
+  }
+
+  private get options() {
+    return { version: this.version, reload: this.reload, ...(this.kmsv1 ? { kmsv1: true } : {}) };
+  }
+
+  judge(text: string, name = "", others: string[] = []): Judged {
     // A new instance of the core knows none of the old handles.
     void core.generation;
-    const options = { version: this.version, reload: this.reload, ...(this.kmsv1 ? { kmsv1: true } : {}) };
-    const verdict = core.run((api) => api.validate(text, options));
-    const findings = core.run((api) => api.lint(text, options));
-    let config: Config | null = null;
-    if (verdict.ok) {
-      try {
-        config = core.run((api) => api.Config.parse(text, options));
-      } catch (error) {
-        // The verdict said why it does not load.
-        if ((error as ConfigError).name !== "ConfigError") throw error;
-      }
-    }
-    return { verdict, findings, config };
+    return judge(text, name, others, this.options);
+  }
+
+  /** Whether there is anything that a person entered. */
+  get touched(): boolean {
+    const shown = EXAMPLES.some(({ text }) => text === this.text);
+    return this.files.length > 1 || this.newer !== "" || (!shown && this.text !== "");
+  }
+
+  /** Where the judged configuration says what it says. */
+  outline(): EntryPlaces[] {
+    return outline(this.text, this.name, this.judged, this.options);
+  }
+
+  /** Puts files in the place of all that were there; one is for the editor, several are of several servers. */
+  take(files: Picked[]): void {
+    if (!files.length) return;
+    this.files = files;
+    this.active = 0;
+  }
+
+  /** One text in the editor, of no file. */
+  put(text: string, name = ""): void {
+    this.take([{ name, text }]);
   }
 
   announce(text: string): void {
@@ -64,7 +97,7 @@ class Page {
   }
 
   wipe(): void {
-    this.text = "";
+    this.put("");
     this.newer = "";
     core.wipe();
     planner.wipe();

@@ -3,7 +3,7 @@
 import type { Diagnostic } from "@codemirror/lint";
 import type { EditorView } from "@codemirror/view";
 import type { Finding } from "../../../js/index.js";
-import type { Judged } from "../state.svelte";
+import type { Judged } from "../judge";
 
 const SEVERITY: Record<string, Diagnostic["severity"]> = { error: "error", warning: "warning", info: "info", hint: "hint" };
 
@@ -15,7 +15,7 @@ export function apply(view: EditorView, fix: NonNullable<Finding["fix"]>): void 
 
 export function diagnosticsOf({ verdict, findings }: Judged): Diagnostic[] {
   const mends = findings.filter((finding) => finding.upstream != null && finding.fix);
-  const refusals = verdict.problems.map((problem): Diagnostic => {
+  const refusals = (verdict?.problems ?? []).map((problem): Diagnostic => {
     const mend = mends.find((finding) => finding.range?.from === problem.range?.from)?.fix;
     return {
       from: problem.range?.from ?? 0,

@@ -14,6 +14,9 @@ const theme = EditorView.theme({
   ".cm-selectionBackground, &.cm-focused .cm-selectionBackground": { backgroundColor: "var(--selection) !important" },
   ".cm-cursor": { borderLeftColor: "var(--text)" },
   ".k8senc-secret, .k8senc-secret *": { "-webkit-text-security": "disc", color: "var(--faint)" },
+  ".k8senc-decides": { borderBottom: "2px solid var(--accent)" },
+  ".k8senc-rule, .k8senc-writes": { backgroundColor: "var(--selection)" },
+  ".k8senc-reads": { borderBottomStyle: "dotted" },
   ".cm-tooltip": { backgroundColor: "var(--raised)", color: "var(--text)", border: "1px solid var(--border)", maxWidth: "min(36rem, 90vw)", borderRadius: "6px", overflow: "hidden" },
   ".cm-diagnostic": { fontFamily: "var(--sans)", fontSize: "0.875rem", padding: "0.5rem 0.75rem", borderLeft: "4px solid var(--note)" },
   ".cm-diagnostic-error": { borderLeftColor: "var(--error)" },
@@ -28,11 +31,11 @@ const theme = EditorView.theme({
 });
 
 const highlight = HighlightStyle.define([
-  { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: "var(--key)" },
+  { tag: tags.atom, color: "var(--key)" },
   { tag: tags.comment, color: "var(--faint)", fontStyle: "italic" },
-  { tag: [tags.string, tags.content, tags.literal], color: "var(--string)" },
-  { tag: [tags.punctuation, tags.separator], color: "var(--faint)" },
-  { tag: [tags.labelName, tags.typeName], color: "var(--accent)" },
+  { tag: [tags.string, tags.number, tags.keyword], color: "var(--string)" },
+  { tag: tags.meta, color: "var(--faint)" },
+  { tag: tags.variableName, color: "var(--accent)" },
 ]);
 
 export const look = [theme, syntaxHighlighting(highlight)];

@@ -1,14 +1,15 @@
 // Whether a text seems to hold a real key: random-looking bytes of a cipher's key length.
 
 import { core, fromBase64 } from "../core.svelte";
+import { PUBLIC } from "../examples";
 import { secretRanges } from "./secrets";
 
 const LENGTHS = new Set([16, 24, 32]);
 
 export function looksReal(text: string): boolean {
   return secretRanges(text).some(({ from, to }) => {
-    const value = text.slice(from, to).replace(/^["']|["'].*$/g, "");
-    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(value)) return false;
+    const value = text.slice(from, to).replaceAll(/^[|>][-+0-9]*|["'\s]/g, "");
+    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(value) || PUBLIC.includes(value)) return false;
     let bytes: Uint8Array;
     try {
       bytes = fromBase64(value);

@@ -1,28 +1,35 @@
-// Keys as dots: marks the text behind `secret:`, which a style then draws as discs. The text itself stays what it is.
+// Keys as dots: marks what the core's parse tree says may be a key, which a style then draws as discs. The text itself stays
+// what it is.
 
 import { RangeSetBuilder } from "@codemirror/state";
 import { Decoration, type DecorationSet, type EditorView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
-
-// The value behind the field, also in JSON and in flow style; deliberately too wide rather than too narrow.
-const SECRET = /["']?secret["']?[ \t]*:[ \t]*([^\s#][^\n#]*)/gi;
+import { core } from "../core.svelte";
 
 const dots = Decoration.mark({ class: "k8senc-secret" });
 
-/** Ranges of `text` that hold keys, moved by `base`. */
-export function secretRanges(text: string, base = 0): { from: number; to: number }[] {
-  return [...text.matchAll(SECRET)].flatMap((match) => {
-    const value = (match[1] ?? "").trimEnd();
-    const from = base + match.index + match[0].length - (match[1] ?? "").length;
-    return value ? [{ from, to: from + value.length }] : [];
-  });
+/** Where a text may hold keys; all of it when nobody can tell. */
+export function secretRanges(text: string): { from: number; to: number }[] {
+  try {
+    return core.run((api) => api.secrets(text));
+  } catch {
+    return [{ from: 0, to: text.length }];
+  }
+}
+
+/** The text with dots for its keys, as long as they were. */
+export function covered(text: string): string {
+  let [out, done] = ["", 0];
+  for (const { from, to } of secretRanges(text)) {
+    out += text.slice(done, from) + text.slice(from, to).replaceAll(/\S/g, "•");
+    done = to;
+  }
+  return out + text.slice(done);
 }
 
 function marks(view: EditorView): DecorationSet {
   const builder = new RangeSetBuilder<Decoration>();
-  for (const { from, to } of view.visibleRanges) {
-    const start = view.state.doc.lineAt(from).from;
-    for (const range of secretRanges(view.state.sliceDoc(start, to), start)) builder.add(range.from, range.to, dots);
-  }
+  const text = view.state.doc.toString();
+  for (const { from, to } of secretRanges(text)) if (from < text.length) builder.add(from, Math.min(to, text.length), dots);
   return builder.finish();
 }
 
@@ -33,7 +40,7 @@ export const hiddenSecrets = ViewPlugin.fromClass(
       this.decorations = marks(view);
     }
     update(update: ViewUpdate) {
-      if (update.docChanged || update.viewportChanged) this.decorations = marks(update.view);
+      if (update.docChanged) this.decorations = marks(update.view);
     }
   },
   { decorations: (plugin) => plugin.decorations },

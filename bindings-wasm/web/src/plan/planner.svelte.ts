@@ -1,5 +1,6 @@
 // The planner is in the large module, which is started when somebody plans for the first time.
 
+import { Poisoned } from "../../../js/index.js";
 import type { K8sencSnapshot } from "../../../js/snapshot.js";
 import { fromBase64 } from "../core.svelte";
 
@@ -26,6 +27,16 @@ class Planner {
       (made) => (this.#instance = made),
       (error: unknown) => (this.failed = String(error)),
     );
+  }
+
+  /** Runs `work`; after a crash a new instance is started, and the error goes on. */
+  run<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof Poisoned) queueMicrotask(() => this.wipe());
+      throw error;
+    }
   }
 
   /** Overwrites its memory; the next plan starts another one. */
