@@ -114,7 +114,8 @@ export interface PlanStep {
   /** `text` holds keys; `diff` has fingerprints in their place. */
   file: { name: string | null; diff: string; layoutKept: boolean; text: string | null } | null;
   commands: { place: string; variant: string | null; text: string }[];
-  checks: string[];
+  /** How to see that it is done, with what shows it where anything does. */
+  checks: { what: string; command: string | null }[];
   back: { safe: boolean; how: string };
   checked: PlanCheck | null;
   hazards: Hazard[];

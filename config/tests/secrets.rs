@@ -1,10 +1,5 @@
 //! Where keys stand in a file, however YAML writes them, and files without their keys.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test's helper fails its test"
-)]
+#![expect(clippy::unwrap_used, reason = "a test's helper fails its test")]
 
 use k8senc_config::{Config, Options, Provider, outline, redact, secrets, validate};
 

@@ -37,5 +37,5 @@ export const HEADERS = {
   ].map((feature) => `${feature}=()`).join(", "),
 };
 
-/** Frame flags of the inner document: scripts and downloads, and nothing else. */
-export const SANDBOX = "allow-scripts allow-downloads";
+/** Frame flags of the inner document: scripts, downloads, and the dialog that prints, which a sandbox counts as a modal one. */
+export const SANDBOX = "allow-scripts allow-downloads allow-modals";

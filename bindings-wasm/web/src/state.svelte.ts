@@ -33,6 +33,8 @@ class Page {
   servers = $state(3);
   /** Keys shown as dots. */
   masked = $state(true);
+  /** How often everything was wiped: places start anew. */
+  wiped = $state(0);
   /** What a screen reader is told next. */
   announcement = $state("");
 
@@ -99,6 +101,8 @@ class Page {
   wipe(): void {
     this.put("");
     this.newer = "";
+    this.asked = "";
+    this.wiped += 1;
     core.wipe();
     planner.wipe();
     this.announce("Everything entered was removed and the memory of the core overwritten.");

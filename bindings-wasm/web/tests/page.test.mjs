@@ -1,4 +1,4 @@
-// The rest of the page: every rule in its place, accessibility, keyboard, narrow and forced-colour views, sizes, pictures.
+// The rest of the page: every rule in its place, keyboard, narrow views, sizes, pictures.
 
 import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, stat } from "node:fs/promises";
@@ -7,12 +7,11 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { load } from "../../js/index.js";
 import { open, setUp, type, until } from "./page.mjs";
+import { furnish, PLACES } from "./places.mjs";
 
 const here = setUp();
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const web = fileURLToPath(new URL("..", import.meta.url));
-const sample = `${root}conformance-vectors/sample/`;
-const PLACES = ["configuration", "value", "plan", "snapshot"];
 
 /** The first recorded configuration that a rule speaks of, by the rule's code. */
 async function speakingOf(k8senc) {
@@ -50,37 +49,6 @@ test("each rule shows at its place, with its fix", { timeout: 300_000 }, async (
   }
   assert.deepEqual(wrong, []);
   await close();
-});
-
-/** Fills every place with something to look at. */
-async function furnish(frame) {
-  await frame.click("#tab-configuration");
-  await type(frame, await readFile(`${sample}encryption-config.yaml`, "utf8"));
-  await frame.getByLabel("KMSv1 gate").check();
-  await frame.click("#tab-value");
-  await frame.getByText("Make a sample").click({ timeout: 2_000 }).catch(() => {});
-  await frame.click("#tab-plan");
-  await frame.getByLabel("I want").selectOption("rotate-key");
-  await frame.click("#tab-snapshot");
-  await frame.setInputFiles("input[type=file]", `${sample}snapshot.db`);
-  await frame.waitForSelector(".snapshot .verdict", { timeout: 60_000 });
-}
-
-test("no accessibility violation, in any place and scheme", { timeout: 300_000 }, async () => {
-  const axe = await readFile(`${web}node_modules/axe-core/axe.min.js`, "utf8");
-  for (const view of [{ colorScheme: "light" }, { colorScheme: "dark" }, { forcedColors: "active" }, { viewport: { width: 390, height: 800 } }]) {
-    const { frame, wrong, close } = await open(here, view);
-    await frame.evaluate(axe);
-    for (const place of PLACES) {
-      if (place === "snapshot") await furnish(frame);
-      else await frame.click(`#tab-${place}`);
-      const { violations } = await frame.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"], preload: false }));
-      const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 100)).join(" | ")}`);
-      assert.deepEqual(told, [], `${place} ${JSON.stringify(view)}`);
-    }
-    assert.deepEqual(wrong, []);
-    await close();
-  }
 });
 
 test("nothing is wider than a phone", { timeout: 60_000 }, async () => {
