@@ -35,8 +35,23 @@ COMMANDS = {
     "preflight": "May an API server be restarted or reload now?",
     "plan": "The checked steps from one configuration to another.",
     "kms": "What is wrong with a KMS plugin; whether it keeps the contract.",
+    "completion": "Tab completion for bash, zsh and fish.",
     "doctor": "What k8senc runs with here: extras, memory, private files.",
 }
+
+FIRST_RUN = """k8senc: Kubernetes encryption at rest, outside the API server. What is the matter?
+
+  is everything really encrypted?     k8senc audit snapshot.db
+                                      (a snapshot: etcdctl snapshot save snapshot.db)
+  secrets cannot be read              k8senc explain PASTE-THE-LOG-LINE
+                                      k8senc kms doctor encryption-config.yaml
+  objects must come back              k8senc decrypt snapshot.db secrets/NAME -n NAMESPACE -c encryption-config.yaml
+  a key must be rotated               k8senc plan encryption-config.yaml --goal rotate-key
+                                      k8senc reencrypt -c encryption-config.yaml --dry-run server
+  may I restart or change this?       k8senc preflight encryption-config.yaml
+                                      k8senc lint encryption-config.yaml
+
+None of these changes anything. All commands: k8senc --help; this machine: k8senc doctor"""
 
 
 class _Commands(click.Group):
@@ -85,9 +100,10 @@ def _failed(code: int, error: Exception) -> int:
     return code
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)
 @click.version_option(__version__, "-V", "--version", prog_name="k8senc")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Kubernetes encryption at rest, outside the API server.
 
     \b
@@ -101,3 +117,5 @@ def main() -> None:
       k8senc explain invalid padding on input
       k8senc plan encryption-config.yaml --goal rotate-key
     """
+    if context.invoked_subcommand is None:
+        click.echo(FIRST_RUN)
