@@ -11,7 +11,7 @@ RUN = @scripts/timed $@
 
 test: test-tree test-gen test-rust test-nostd test-py test-c test-go test-wasm
 
-setup: ; $(RUN) scripts/setup rust go python c wasm node chromium etcd
+setup: ; $(RUN) scripts/setup rust go python c wasm node chromium etcd softhsm
 install: ; @scripts/c-install
 demo: ; $(RUN) scripts/demo
 fmt: ; cargo fmt --all

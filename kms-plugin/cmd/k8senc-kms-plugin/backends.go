@@ -10,6 +10,7 @@ import (
 	"github.com/k8senc/k8senc/kms-plugin/daemon"
 	"github.com/k8senc/k8senc/kms-plugin/gcp"
 	"github.com/k8senc/k8senc/kms-plugin/kek"
+	"github.com/k8senc/k8senc/kms-plugin/pkcs11"
 )
 
 type configKey = config.Key
@@ -17,9 +18,10 @@ type configKey = config.Key
 // backends are those that are compiled in.
 func backends() daemon.Backends {
 	return daemon.Backends{
-		"aws":   remote(kek.AWS, aws.New),
-		"azure": remote(kek.Azure, azure.New),
-		"gcp":   remote(kek.GCP, gcp.New),
+		"aws":    remote(kek.AWS, aws.New),
+		"azure":  remote(kek.Azure, azure.New),
+		"gcp":    remote(kek.GCP, gcp.New),
+		"pkcs11": remote(kek.PKCS11, pkcs11.New),
 	}.WithLocal()
 }
 
