@@ -44,6 +44,7 @@ func (e *Engine) Encrypt(ctx context.Context, seed []byte) (*Sealed, error) {
 	if err != nil {
 		e.Log.LogAttrs(ctx, slog.LevelError, "encrypt failed", slog.String("uid", uidOf(ctx)), slog.String("error", err.Error()))
 	} else {
+		e.sealed.Store(e.Clock.Now().UnixNano())
 		e.Log.LogAttrs(ctx, slog.LevelInfo, "encrypt", slog.String("uid", uidOf(ctx)), slog.String("key_id", sealed.KeyID), slog.Int("bytes", len(sealed.Record)))
 	}
 	return sealed, err

@@ -95,6 +95,8 @@ type Engine struct {
 	flights flights
 	cache   cache
 	started time.Time
+	// sealed is when Encrypt last worked, in Unix nanoseconds.
+	sealed atomic.Int64
 
 	mu       sync.Mutex
 	trackers map[uint8]*tracker

@@ -32,6 +32,7 @@ func withPair(t *testing.T, change func(*keyset.Options), test func(*testing.T, 
 		p := &pair{aws: kektest.New("aws", kek.AWS, time.Now().Add(-time.Hour)), vault: kektest.New("vault", kek.Transit, time.Now().Add(-time.Hour))}
 		p.node = start(t, &memory{}, change, keyOf(1, p.aws), keyOf(2, p.vault)).ready()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		test(t, p)
 		p.stop()
 	})

@@ -11,6 +11,8 @@ type Snapshot struct {
 	Cached     int
 	RetiredIDs int
 	Revoked    bool
+	// LastEncrypt is when kube-apiserver last got a seed sealed, and zero if it did not since this engine began.
+	LastEncrypt time.Time
 	// Blocked says why the set of the configuration is not used, where waiting does not help; empty if it is.
 	Blocked string
 	Keys    []KeySnapshot
@@ -40,6 +42,9 @@ type KeySnapshot struct {
 // Snapshot is the state now.
 func (e *Engine) Snapshot() Snapshot {
 	shown := Snapshot{Status: e.Status(), Cached: e.cache.size()}
+	if at := e.sealed.Load(); at != 0 {
+		shown.LastEncrypt = time.Unix(0, at)
+	}
 	if set := e.set.Load(); set != nil {
 		shown.Since, shown.SetID, shown.RecordLen = set.since, set.set.SetID, set.set.MaxRecordLen
 	}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -154,6 +155,8 @@ func (n *node) ready() *node {
 	n.t.Helper()
 	select {
 	case <-n.engine.Ready():
+		// The first probe is under way, and counts at the KMS as any call does.
+		synctest.Wait()
 		return n
 	case <-time.After(time.Minute):
 		n.t.Fatalf("no key_id: %+v", n.engine.Status())

@@ -21,6 +21,7 @@ var (
 	descHealthy     = describe("healthy", "Whether Status says ok.")
 	descKeyID       = describe("key_id_info", "The key_id in use; 1.", "key_id", "set_id")
 	descSince       = describe("key_id_since_seconds", "When the key_id came into use, in Unix time.")
+	descSeed        = describe("seed_since_seconds", "When a seed was last encrypted, which is when kube-apiserver began to write with it, in Unix time; 0 if not since the plugin began.")
 	descHasKeyID    = describe("writable", "Whether Status has a key_id, without which kube-apiserver stops writing within 3 minutes.")
 	descRevoked     = describe("revoked", "Whether every KMS says that its key is denied, disabled or deleted.")
 	descRecord      = describe("record_bytes", "The longest record of the set; at most 1023.")
@@ -39,7 +40,7 @@ var (
 
 // Describe gives the names.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, one := range []*prometheus.Desc{descHealthy, descKeyID, descSince, descHasKeyID, descRevoked, descRecord, descCached, descRetired, descKeyHealthy,
+	for _, one := range []*prometheus.Desc{descHealthy, descKeyID, descSince, descSeed, descHasKeyID, descRevoked, descRecord, descCached, descRetired, descKeyHealthy,
 		descKeyVersion, descKeyPending, descKeyRefused, descKeyDeletion, descBreaker, descLast, descRunning, descWaiting} {
 		out <- one
 	}
@@ -77,6 +78,7 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		gauge(descKeyID, 1, now.Status.KeyID, now.SetID)
 	}
 	gauge(descSince, unix(now.Since))
+	gauge(descSeed, unix(now.LastEncrypt))
 	gauge(descRevoked, number(now.Revoked))
 	gauge(descRecord, float64(now.RecordLen))
 	gauge(descCached, float64(now.Cached))

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,9 +32,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 type process struct {
 	*exec.Cmd
-	log  bytes.Buffer
+	log  lines
 	done chan struct{}
 	err  error
 }
@@ -320,13 +339,15 @@ func TestReloadToALeftSetIsRefused(t *testing.T) {
 	}
 	second := works(t, c).KeyId
 	reload(string(text))
-	time.Sleep(2 * time.Second)
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(p.log.String(), "stays in force"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it is not refused\n%s", p.log.String())
+		}
+	}
 	if now := works(t, c).KeyId; now != second {
 		t.Fatalf("%s, %s is right", now, second)
 	}
 	opens(t, c, first)
-	_ = p.Process.Signal(syscall.SIGTERM)
-	_ = p.ends(t, 20*time.Second)
 	if !strings.Contains(p.log.String(), "raise generation") {
 		t.Fatal(p.log.String())
 	}
