@@ -14,7 +14,7 @@ from k8senc import Config, UsageError
 from k8senc.cluster import kubeconfig, servers, targets
 from k8senc.cluster.servers import Seen
 from k8senc.planning import plan
-from tests.fake_api import SECRET, FakeApi
+from tests.fake_api import SECRET, Answer, FakeApi
 from tests.test_cli import k8senc
 
 CONFIG = """apiVersion: apiserver.config.k8s.io/v1
@@ -236,6 +236,43 @@ def test_settled_is_believed(tmp_path: Path) -> None:
     with FakeApi(["a/s"]) as fake:
         assert reencrypt(fake, tmp_path, KMS, "--settled")[0] == 0
         assert fake.patched == {"a/s": 1}
+
+
+def test_objects_that_fail(tmp_path: Path) -> None:
+    from tests.fake_api import status
+
+    def hook(method: str, path: str, query: dict[str, str]) -> Answer | None:
+        return status(422, "Invalid", SECRET) if path.endswith("/b/secrets/bad") else None
+
+    with FakeApi(["a/s", "b/bad"], hook) as fake:
+        code, told, _ = reencrypt(fake, tmp_path, CONFIG)
+        assert (code, "✗ secrets b/bad: 422 Invalid" in told) == (1, True)
+        # Nothing may fail where it is tried first.
+        code, _, said = reencrypt(fake, tmp_path, CONFIG, "--journal", str(tmp_path / "other"), "--canary", "b")
+        assert (code, "failed in the first namespace, b" in said, fake.patched) == (5, True, {"a/s": 1})
+
+
+def test_migration_by_the_cluster(tmp_path: Path) -> None:
+    group, found = "/apis/storagemigration.k8s.io", {"state": "Failed"}
+
+    def hook(method: str, path: str, query: dict[str, str]) -> Answer | None:
+        if method == "GET" and path.startswith(f"{group}/v1/storageversionmigrations/"):
+            return 200, {"status": {"conditions": [{"type": found["state"], "status": "True", "message": "1 of 2 done"}]}}, {}
+        return None
+
+    with FakeApi(["a/s", "b/t"], hook) as fake:
+        fake.objects[group] = {"versions": [{"version": "v1"}]}
+        code, _, said = reencrypt(fake, tmp_path, CONFIG)
+        assert (code, "failed: 1 of 2 done" in said) == (5, True)
+        found["state"] = "Succeeded"
+        # It is found again by the name in the journal, and not made under another one.
+        assert reencrypt(fake, tmp_path, CONFIG)[0] == 0
+        assert len({one["metadata"]["name"] for one in fake.posted}) == 1
+        assert fake.patched == {}
+        # What only requests can do is done by requests.
+        assert reencrypt(fake, tmp_path, CONFIG, "--journal", str(tmp_path / "other"), "--rate", "1000")[0] == 0
+        assert fake.patched == {"a/s": 1, "b/t": 1}
+        assert reencrypt(fake, tmp_path, CONFIG, "--journal", str(tmp_path / "third"), "--rate", "5", "--by", "migration")[0] == 2
 
 
 def test_unauthorized_and_unreachable(tmp_path: Path) -> None:

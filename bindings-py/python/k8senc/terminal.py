@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from k8senc.auditing import Progress as Told
 
@@ -43,5 +43,19 @@ def progress(what: str) -> Iterator[Told]:
 
         def told(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total or None)
+
+        yield told
+
+
+@contextmanager
+def estimate() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar that says how much time is left, and takes what is being done with each step."""
+    console = Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.completed:,.0f}", markup=False), TimeElapsedColumn(), TextColumn("left", markup=False), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def told(what: str, done: int, total: int | None) -> None:
+            bar.update(task, description=what, completed=done, total=total)
 
         yield told

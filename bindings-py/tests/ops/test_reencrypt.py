@@ -174,3 +174,39 @@ def test_one_unreadable_object_is_said_and_nothing_is_printed_of_any(new_cluster
     assert "k8senc audit" in run.stderr
     for text in (run.stdout, run.stderr, (cluster.folder / "journal").read_text()):
         assert TOKEN not in text and "value of" not in text
+
+
+def test_a_proof_that_needs_a_kms(tmp_path: Path) -> None:
+    """Values of a KMS that nobody asks are not proved fresh, nor are they stale."""
+    import base64
+
+    from k8senc import KmsState
+    from k8senc.kms import local_kek
+    from tests.fake_api import FakeApi
+
+    config = tmp_path / "enc.yaml"
+    config.write_text(configuration("k1").replace("  - aescbc:", '  - kms: {apiVersion: v2, name: cloud, endpoint: "unix:///run/kms.sock"}\n  - aescbc:'))
+    keks = tmp_path / "keks.json"
+    kek = base64.b64encode(bytes(32)).decode()
+    keks.write_text(json.dumps({"format": 1, "plugins": {"cloud": {"apiVersion": "v2", "currentKeyId": "kek-1", "usesSeed": True, "keks": {"kek-1": kek}}}}))
+    kms = local_kek(keks.read_bytes(), "cloud")
+    etcd = Cluster(tmp_path, Path())
+    try:
+        etcd.start_etcd()
+        value = tmp_path / "value"
+        value.write_bytes(Config.parse(config.read_bytes()).chain("secrets").seal(b"k8s\x00\n\x0c\n\x02v1\x12\x06Secret\x12\x00\x1a\x00\"\x00", "/registry/secrets/a/s", KmsState.create(kms)))
+        with value.open("rb") as file:
+            subprocess.run(["etcdctl", "--endpoints", etcd.etcd_url, "put", "/registry/secrets/a/s"], stdin=file, check=True, capture_output=True, env=ENVIRONMENT)
+        for number in range(20):
+            etcd.etcdctl("put", "other", str(number))
+        taken = etcd.snapshot("after.db")
+    finally:
+        etcd.close()
+    with FakeApi(["a/s"]) as fake:
+        command = ["reencrypt", "-c", config, "--kubeconfig", fake.kubeconfig(tmp_path), "--journal", tmp_path / "journal", "--settled", "--prove", taken]
+        undecided = k8senc(*command)
+        assert undecided.returncode == 4, undecided.stdout + undecided.stderr
+        assert "1 undecided: their KMS was not asked" in undecided.stdout
+        decided = k8senc(*command, f"--kms=cloud={keks}")
+        assert decided.returncode == 0, decided.stdout + decided.stderr
+        assert "of 1 live values none is stale" in decided.stdout

@@ -6,8 +6,10 @@ import hashlib
 import json
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from k8senc.cluster.api import Api
     from k8senc.cluster.journal import Journal
     from k8senc.cluster.proof import Proof
-    from k8senc.cluster.rewriting import Choice
+    from k8senc.cluster.rewriting import Choice, Told
     from k8senc.cluster.servers import Seen
     from k8senc.cluster.targets import Target, Wanted
 
@@ -245,7 +247,7 @@ def _run(
     api: Api, found: list[Target], journal: Journal, choice: Choice, how: str | None, *, canary: str | None, rate: float, concurrency: int, max_errors: int, dry: bool, journal_file: Path
 ) -> None:
     from k8senc.cluster.pace import Pace
-    from k8senc.cluster.rewriting import Rewrite, Stopped, Told
+    from k8senc.cluster.rewriting import Rewrite, Stopped
 
     writes(f"what was rewritten is in {escape(str(journal_file))}, and the same command goes on from there")
     if journal.resumed:
@@ -358,29 +360,33 @@ def _report(journal: Journal, found: list[Target], proof: Proof | None, form: st
 
 
 class _Screen:
-    """Progress: a bar on a terminal, a line each half minute elsewhere."""
+    """Progress: a bar with an estimate on a terminal, a line each half minute elsewhere."""
 
     def __init__(self) -> None:
-        self._bar = progress("rewriting")
+        self._open = ExitStack()
         self._tell: Any = None
         self._at = time.monotonic()
 
     def __enter__(self) -> _Screen:
-        self._tell = self._bar.__enter__()
+        if sys.stderr.isatty():
+            from k8senc import terminal
+
+            self._tell = self._open.enter_context(terminal.estimate())
         return self
 
     def __exit__(self, *what: Any) -> None:
-        self._bar.__exit__(*what)
+        self._open.close()
 
-    def told(self, now: Any) -> None:
+    def told(self, now: Told) -> None:
+        speed = f"{now.rate:.0f}/s, {now.at_once} at once, {now.errors} failed"
         if self._tell is not None:
-            self._tell(now.done, now.total or 0)
+            self._tell(f"{now.resource}  {speed}", now.done, now.total)
             return
         if time.monotonic() - self._at < 30:
             return
         self._at = time.monotonic()
         left = f" of about {now.total:,}, {_minutes((now.total - now.done) / now.rate)} left" if now.total and now.rate else ""
-        note(f"{now.resource}: {now.done:,}{left}; {now.rate:.0f}/s, {now.at_once} at once, {now.errors} failed")
+        note(f"{now.resource}: {now.done:,}{left}; {speed}")
 
 
 def _minutes(seconds: float) -> str:
