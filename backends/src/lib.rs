@@ -63,20 +63,13 @@ impl Backend for Native {
         key: &[u8; 32],
         nonce: &[u8; 12],
         aad: &[u8],
-        buf: &mut [u8],
+        plain: &[u8],
+        sealed: &mut [u8],
     ) -> [u8; 16] {
         match UnboundKey::new(&AES_256_GCM, key) {
-            Ok(key) => LessSafeKey::new(key)
-                .seal_in_place_separate_tag(
-                    Nonce::assume_unique_for_key(*nonce),
-                    Aad::from(aad),
-                    buf,
-                )
-                .ok()
-                .and_then(|tag| tag.as_ref().try_into().ok())
-                .unwrap_or(NO_TAG),
+            Ok(key) => AwsLcGcm(LessSafeKey::new(key)).seal(nonce, aad, plain, sealed),
             // No memory for the key schedule: the reference needs none.
-            Err(_) => PORTABLE.gcm256_seal_once(key, nonce, aad, buf),
+            Err(_) => PORTABLE.gcm256_seal_once(key, nonce, aad, plain, sealed),
         }
     }
 }

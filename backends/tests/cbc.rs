@@ -10,10 +10,8 @@ use aws_lc_rs::{
     iv::FixedLength,
 };
 use inputs::{LENGTHS, array, bytes, lengths};
-use k8senc::chain::{Chain, NamedKey, ProviderSpec, Unsealed, WriteKey};
 use k8senc::crypto::{Backend, CbcMessage, PORTABLE};
-use k8senc::kms::{EncryptAnswer, WriteSource};
-use k8senc::secret::{Plaintext, SecretBytes};
+use k8senc::secret::Plaintext;
 use k8senc::{Error, wire::aescbc};
 use k8senc_backends::NATIVE;
 
@@ -148,97 +146,4 @@ fn side_by_side_is_one_by_one() {
         }
     }
     assert_eq!(ran, 2 * 41 * 4);
-}
-
-fn chain(kind: &str, backend: &'static dyn Backend) -> Chain {
-    let keys = |len| {
-        ["key1", "old"].map(|name| NamedKey {
-            name: name.into(),
-            secret: SecretBytes::new(bytes(len, name.len() as u64)),
-        })
-    };
-    let spec = match kind {
-        "identity" => ProviderSpec::Identity,
-        "aescbc" => ProviderSpec::AesCbc(keys(24).into()),
-        "aesgcm" => ProviderSpec::AesGcm(keys(32).into()),
-        "secretbox" => ProviderSpec::Secretbox(keys(32).into()),
-        "kms-v1" => ProviderSpec::KmsV1 { name: "p".into() },
-        _ => ProviderSpec::KmsV2 { name: "p".into() },
-    };
-    Chain::new(vec![spec], backend).unwrap()
-}
-
-fn source(kind: &str, backend: &dyn Backend) -> Option<WriteSource> {
-    let secret = SecretBytes::from_slice(&[4; 32]);
-    let answer = EncryptAnswer {
-        ciphertext: vec![1; 40],
-        key_id: "1".into(),
-        ..EncryptAnswer::default()
-    };
-    match kind {
-        "kms-v2-seed" => Some(WriteSource::seed(backend, &secret, answer).unwrap()),
-        "kms-v2-key" => Some(WriteSource::key(backend, &secret, 1_000_000_000, answer).unwrap()),
-        _ => None,
-    }
-}
-
-fn key(source: &mut Option<WriteSource>) -> WriteKey<'_> {
-    source.as_mut().map_or(WriteKey::None, WriteKey::KmsV2)
-}
-
-#[test]
-fn a_batch_of_values_is_one_value_after_another() {
-    for kind in [
-        "identity",
-        "aescbc",
-        "aesgcm",
-        "secretbox",
-        "kms-v2-seed",
-        "kms-v2-key",
-    ] {
-        for backend in BOTH {
-            let chain = chain(kind, backend);
-            for count in [0, 1, 7, 8, 9, 30] {
-                let rows: Vec<_> = (0..count)
-                    .map(|i| (bytes(i * 37 % 500, 3), format!("/registry/secrets/a/{i}")))
-                    .collect();
-                let values: Vec<_> = rows
-                    .iter()
-                    .map(|(plaintext, etcd_key)| Unsealed {
-                        plaintext,
-                        etcd_key: etcd_key.as_bytes(),
-                    })
-                    .collect();
-                let (mut one, mut many) = (source(kind, backend), source(kind, backend));
-                let each = chain.random_len(&key(&mut one));
-                let random = bytes(each * count, 5);
-                let sealed = chain.seal_batch(&values, &random, key(&mut many)).unwrap();
-                assert_eq!(sealed.len(), count, "{kind}");
-                for (at, (value, sealed)) in values.iter().zip(&sealed).enumerate() {
-                    let random = &random[at * each..];
-                    let alone = chain.seal(value.plaintext, value.etcd_key, random, key(&mut one));
-                    assert_eq!(*sealed, alone.unwrap(), "{kind} {at} of {count}");
-                }
-                if each > 0 && count > 0 {
-                    let short = &random[1..];
-                    let error = chain.seal_batch(&values, short, key(&mut many));
-                    let (need, got) = (each * count, short.len());
-                    assert_eq!(error, Err(Error::RandomTooShort { need, got }), "{kind}");
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn kms_v1_has_no_batch() {
-    let value = Unsealed {
-        plaintext: b"{}",
-        etcd_key: b"/k",
-    };
-    let encrypted_dek = &[1][..];
-    assert_eq!(
-        chain("kms-v1", &NATIVE).seal_batch(&[value], &[0; 44], WriteKey::KmsV1 { encrypted_dek }),
-        Err(Error::NoWriteKey)
-    );
 }

@@ -7,6 +7,6 @@ require (
 	golang.org/x/crypto v0.54.0
 )
 
-require golang.org/x/sys v0.47.0 // indirect
+require golang.org/x/sys v0.47.0
 
 replace github.com/k8senc/k8senc/bindings-c/go => ../../bindings-c/go

@@ -158,7 +158,9 @@ func (k *KMSv2) WriteKey() (*WriteKey, error) {
 	if err := fail(C.k8senc_kmsv2_write_key_new((*C.k8senc_kmsv2)(pointer), &made, &failure), failure); err != nil {
 		return nil, err
 	}
-	return newWriteKey(made), nil
+	key := newWriteKey(made)
+	key.follows = true
+	return key, nil
 }
 
 // Follow tells the table what the provider knows of its plugin now, which decides what is stale.

@@ -3,13 +3,28 @@ package k8senc
 // #include <k8senc.h>
 import "C"
 
-import "unsafe"
+import (
+	"time"
+	"unsafe"
+)
 
 // WriteKey is what a KMS provider writes with. Goroutines that share one write one after the other.
-type WriteKey struct{ handle *handle }
+type WriteKey struct {
+	handle *handle
+	// follows is whether the time of a write counts, and once whether it serves one value.
+	follows, once bool
+}
 
 func newWriteKey(made *C.k8senc_write_key) *WriteKey {
-	return &WriteKey{own(unsafe.Pointer(made), func(p unsafe.Pointer) { C.k8senc_write_key_free((*C.k8senc_write_key)(p)) })}
+	return &WriteKey{handle: own(unsafe.Pointer(made), func(p unsafe.Pointer) { C.k8senc_write_key_free((*C.k8senc_write_key)(p)) })}
+}
+
+// now is the time of a write, 0 where it does not count: asking the clock takes as long as sealing a small value.
+func (k *WriteKey) now() C.uint64_t {
+	if k == nil || !k.follows {
+		return 0
+	}
+	return C.uint64_t(time.Now().UnixNano())
 }
 
 // Close wipes the key.
@@ -76,7 +91,9 @@ func NewKMSv1Key(dek, encryptedDEK []byte) (*WriteKey, error) {
 	if err := fail(C.k8senc_write_key_kmsv1_new(dekPointer, dekLen, encryptedPointer, encryptedLen, &made, &failure), failure); err != nil {
 		return nil, err
 	}
-	return newWriteKey(made), nil
+	key := newWriteKey(made)
+	key.once = true
+	return key, nil
 }
 
 // CheckEncrypt is whether kube-apiserver accepts this answer of a plugin's Encrypt: nil, or the first fault it finds.

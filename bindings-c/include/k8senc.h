@@ -1,7 +1,8 @@
 /* The C interface of k8senc: Kubernetes encryption at rest, byte for byte as kube-apiserver does it.
  *
- * Every function writes its outputs last and only on success, and says what becomes of its arguments: it Gives an output to the
- * caller, Takes an argument for good, or borrows for the call. Handles may be used by several threads at once, but for the
+ * Every function writes its outputs last and only on success; those of k8senc_chain_open and _seal work in the buffer `out`, and
+ * wipe it when they fail. Each says what becomes of its arguments: it Gives an output to the caller, Takes an argument for good, or
+ * borrows for the call. Handles may be used by several threads at once, but for the
  * functions that end in _free. A pointer may be NULL where its length is 0. No thread is started, nobody is called back,
  * no signal is handled, nothing is printed. Texts are UTF-8; those that come out have a NUL behind them.
  *
@@ -786,9 +787,13 @@ k8senc_status k8senc_chain_describe(const struct k8senc_chain *chain,
                                     struct k8senc_error **error);
 
 /**
- * Opens one stored value as kube-apiserver does. The plaintext goes to `out`, which must have room for `stored_len` bytes
- * (no plaintext is longer) and overlap no input; `*opened` says how long it is and whether it is stale. `etcd_key` is the
+ * Opens one stored value as kube-apiserver does. The plaintext goes to `out`, which must have room for it and its padding, as
+ * `stored_len` bytes always are, and overlap no input; `*opened` says how long it is and whether it is stale. `etcd_key` is the
  * whole key. `deks` may be NULL for chains without KMS. Borrows.
+ *
+ * The value is decrypted in `out` before it is known to be good: no other thread should look at `out` until the call returns. What
+ * was decrypted and refused is wiped before that, so `out` then has zeros where it was written to. The bytes behind the plaintext
+ * mean nothing and hold no more of the value.
  *
  * `K8SENC_STATUS_DEK_NEEDED` is not final: ask the KMS for `error->request`, hand its answer to `k8senc_deks_supply` or
  * `k8senc_deks_refuse`, and call again; that happens once for each KMS provider of the chain at most.
@@ -811,8 +816,8 @@ k8senc_status k8senc_chain_open(const struct k8senc_chain *chain,
 /**
  * Opens `count` stored values in one crossing. `stored` has them end to end, `stored_ends[i]` is the offset behind value i;
  * `etcd_keys` and `etcd_key_ends` likewise. The plaintexts go end to end to `out`, which must have room for `stored_len`
- * bytes; `opened[i].status` says whether value i opened (open it alone to know more). The call fails only if its arguments
- * are wrong. What the KMS has to be asked is best learned before, by `k8senc_chain_needs`. Borrows.
+ * bytes; `opened[i].status` says whether value i opened (open it alone to know more). `out` is used as by `k8senc_chain_open`.
+ * The call fails only if its arguments are wrong. What the KMS has to be asked is best learned before, by `k8senc_chain_needs`. Borrows.
  *
  * # Safety
  * Each pointer is NULL or readable, `out` writable, for the length beside it, the ends for `count` numbers, `opened`
@@ -1239,62 +1244,6 @@ k8senc_status k8senc_members_add_remote(const struct k8senc_members *members,
                                         struct k8senc_error **error);
 
 /**
- * A set of the KEKs in `members`. `label` is the cluster's, 1 to 63 letters, digits, dots, underscores or hyphens; raise
- * `generation` when a set that was left is taken up again. `set_key` has 32 bytes, or none: see `docs/keyset.md`. Copies it.
- * Gives `*keyset`, for `k8senc_keyset_free`; borrows `members`.
- *
- * # Safety
- * As `k8senc_kek_new`; handles came from this library; `keyset` is NULL or writable.
- */
-k8senc_status k8senc_keyset_new(const uint8_t *label,
-                                size_t label_len,
-                                uint64_t generation,
-                                const struct k8senc_members *members,
-                                const uint8_t *set_key,
-                                size_t set_key_len,
-                                struct k8senc_keyset **keyset,
-                                struct k8senc_error **error);
-
-/**
- * Frees a set. NULL is allowed. Takes `keyset`.
- *
- * # Safety
- * `keyset` is NULL or came from `k8senc_keyset_new`, was not freed, and no other thread uses it.
- */
-void k8senc_keyset_free(struct k8senc_keyset *keyset);
-
-/**
- * A set as JSON: `{"keyId", "setId", "maxRecordLen", "members": [{"slot", "kind", "wrapLen", "context"}, ...]}`; the key_id
- * is what the plugin's Status and Encrypt report. Gives `*json`, for `k8senc_buf_free`.
- *
- * # Safety
- * `keyset` came from `k8senc_keyset_new`; `json` and `error` are NULL or writable.
- */
-k8senc_status k8senc_keyset_describe(const struct k8senc_keyset *keyset,
-                                     struct k8senc_buf *json,
-                                     struct k8senc_error **error);
-
-/**
- * Writes a record: `seed` (32 bytes) under `key`, with what every KEK of the set made of `key`: `slots` has `count` slots,
- * `wraps` as many wraps, each with its length in front (4 bytes, big endian). A missing wrap is an error. Gives `*record`,
- * for `k8senc_buf_free`. Spends `key`, also on failure: the handle stays to be freed.
- *
- * # Safety
- * Each pointer is NULL or readable for the length beside it; handles came from this library; `record` and `error` are NULL or
- * writable.
- */
-k8senc_status k8senc_keyset_seal(const struct k8senc_keyset *keyset,
-                                 const struct k8senc_wrap_key *key,
-                                 const uint8_t *seed,
-                                 size_t seed_len,
-                                 const uint8_t *slots,
-                                 size_t count,
-                                 const uint8_t *wraps,
-                                 size_t wraps_len,
-                                 struct k8senc_buf *record,
-                                 struct k8senc_error **error);
-
-/**
  * What a record says without any key, as JSON: `{"setId", "wraps": [{"slot", "kind", "symmetric", "context", "wrap"}, ...]}`,
  * `wrap` in base64. `label` is the cluster's. Gives `*json`, for `k8senc_buf_free`.
  *
@@ -1381,6 +1330,62 @@ k8senc_status k8senc_record_recover(const uint8_t *record,
                                     k8senc_proof *proof,
                                     struct k8senc_buf *seed,
                                     struct k8senc_error **error);
+
+/**
+ * A set of the KEKs in `members`. `label` is the cluster's, 1 to 63 letters, digits, dots, underscores or hyphens; raise
+ * `generation` when a set that was left is taken up again. `set_key` has 32 bytes, or none: see `docs/keyset.md`. Copies it.
+ * Gives `*keyset`, for `k8senc_keyset_free`; borrows `members`.
+ *
+ * # Safety
+ * As `k8senc_kek_new`; handles came from this library; `keyset` is NULL or writable.
+ */
+k8senc_status k8senc_keyset_new(const uint8_t *label,
+                                size_t label_len,
+                                uint64_t generation,
+                                const struct k8senc_members *members,
+                                const uint8_t *set_key,
+                                size_t set_key_len,
+                                struct k8senc_keyset **keyset,
+                                struct k8senc_error **error);
+
+/**
+ * Frees a set. NULL is allowed. Takes `keyset`.
+ *
+ * # Safety
+ * `keyset` is NULL or came from `k8senc_keyset_new`, was not freed, and no other thread uses it.
+ */
+void k8senc_keyset_free(struct k8senc_keyset *keyset);
+
+/**
+ * A set as JSON: `{"keyId", "setId", "maxRecordLen", "members": [{"slot", "kind", "wrapLen", "context"}, ...]}`; the key_id
+ * is what the plugin's Status and Encrypt report. Gives `*json`, for `k8senc_buf_free`.
+ *
+ * # Safety
+ * `keyset` came from `k8senc_keyset_new`; `json` and `error` are NULL or writable.
+ */
+k8senc_status k8senc_keyset_describe(const struct k8senc_keyset *keyset,
+                                     struct k8senc_buf *json,
+                                     struct k8senc_error **error);
+
+/**
+ * Writes a record: `seed` (32 bytes) under `key`, with what every KEK of the set made of `key`: `slots` has `count` slots,
+ * `wraps` as many wraps, each with its length in front (4 bytes, big endian). A missing wrap is an error. Gives `*record`,
+ * for `k8senc_buf_free`. Spends `key`, also on failure: the handle stays to be freed.
+ *
+ * # Safety
+ * Each pointer is NULL or readable for the length beside it; handles came from this library; `record` and `error` are NULL or
+ * writable.
+ */
+k8senc_status k8senc_keyset_seal(const struct k8senc_keyset *keyset,
+                                 const struct k8senc_wrap_key *key,
+                                 const uint8_t *seed,
+                                 size_t seed_len,
+                                 const uint8_t *slots,
+                                 size_t count,
+                                 const uint8_t *wraps,
+                                 size_t wraps_len,
+                                 struct k8senc_buf *record,
+                                 struct k8senc_error **error);
 
 /**
  * A provider that nobody has asked yet. Gives `*kms`, for `k8senc_kmsv1_free`.
@@ -1726,7 +1731,7 @@ k8senc_status k8senc_chain_seal_overhead(const struct k8senc_chain *chain,
 /**
  * Seals one value as kube-apiserver would write it, with randomness of the operating system. The stored value goes to `out`,
  * which must have room for `plaintext_len` and the overhead of `k8senc_chain_seal_overhead` and overlap no input; `*written`
- * is its length. `key` is NULL unless the first provider is a KMS. `now_ns` is the wall clock, in nanoseconds since 1970,
+ * is its length. What `out` holds after a failure means nothing. `key` is NULL unless the first provider is a KMS. `now_ns` is the wall clock, in nanoseconds since 1970,
  * and counts only for keys that follow a plugin. Borrows; a KMS v1 key is spent.
  *
  * # Safety

@@ -45,9 +45,11 @@ pub unsafe extern "C" fn k8senc_audit_file(
         let source = open(unsafe { raw::bytes(path, path_len, "path")? })?;
         // SAFETY: the caller's contract.
         let options = self::options(unsafe { raw::bytes(options, options_len, "options")? })?;
-        let known = Deks::or_none(deks).known();
         let config = config.map(|config| &config.0);
-        let report = k8senc_audit::audit(&source, config, &known, &options).map_err(fault)?;
+        let report = Deks::lend(deks, |deks| {
+            k8senc_audit::audit(&source, config, deks, &options)
+        });
+        let report = report.map_err(fault)?;
         write_json(json, &report)?;
         exit_code.write(report.exit_code().into());
         Ok(())
@@ -76,8 +78,9 @@ pub unsafe extern "C" fn k8senc_audit_requests(
         let source = open(unsafe { raw::bytes(path, path_len, "path")? })?;
         // SAFETY: the caller's contract.
         let options = self::options(unsafe { raw::bytes(options, options_len, "options")? })?;
-        let known = Deks::or_none(deks).known();
-        let survey = k8senc_audit::dek_requests(&source, &config.0, &known, &options);
+        let survey = Deks::lend(deks, |deks| {
+            k8senc_audit::dek_requests(&source, &config.0, deks, &options)
+        });
         let survey = survey.map_err(fault)?;
         let needs = survey.needs.into_iter();
         let shown = needs.map(|need| DekRequest::shown(need.request, (need.live, need.history)));

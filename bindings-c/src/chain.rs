@@ -4,7 +4,6 @@
 use std::mem::MaybeUninit;
 
 use k8senc::chain::{How, Outcome, Staleness};
-use k8senc::secret::Plaintext;
 use k8senc::wire::kmsv2::SourceType;
 use k8senc_backends::NATIVE;
 use k8senc_config::GroupResource;
@@ -23,8 +22,8 @@ use crate::status::Status;
 /// The ordered providers of one resource: the first writes, all read. Never changes; any number of threads may use it.
 pub struct Chain {
     pub(crate) chain: k8senc::chain::Chain,
-    /// Whether what it seals is the plaintext itself.
-    pub(crate) writes_plaintext: bool,
+    /// Whether one of its providers is a KMS.
+    pub(crate) asks_kms: bool,
 }
 
 /// Another provider is first in the list.
@@ -86,6 +85,13 @@ pub struct Opened {
     pub form: Form,
     /// Whether nothing authenticates it: aescbc, and KMS v1 with a CBC body. One wrong key in 256 "opens" such a value.
     pub unauthenticated: bool,
+}
+
+impl Chain {
+    /// The table, unless no provider would look at it.
+    fn needed<'a>(&self, deks: Option<&'a Deks>) -> Option<&'a Deks> {
+        deks.filter(|_| self.asks_kms)
+    }
 }
 
 impl Opened {
@@ -157,12 +163,10 @@ pub unsafe extern "C" fn k8senc_chain_new(
         // SAFETY: the caller's contract.
         let resource = unsafe { raw::text(resource, resource_len, "resource")? };
         let chain = config.0.chain(&GroupResource::parse(resource), &NATIVE)?;
-        let first = chain.describe(0);
-        let writes_plaintext = first.is_some_and(|first| first.kind == "identity");
-        out.write(Box::into_raw(Box::new(Chain {
-            chain,
-            writes_plaintext,
-        })));
+        let mut providers = (0..chain.len()).filter_map(|index| chain.describe(index));
+        // Only KMS providers have a name.
+        let asks_kms = providers.any(|provider| provider.name.is_some());
+        out.write(Box::into_raw(Box::new(Chain { chain, asks_kms })));
         Ok(())
     })
 }
@@ -209,9 +213,13 @@ pub unsafe extern "C" fn k8senc_chain_describe(
     })
 }
 
-/// Opens one stored value as kube-apiserver does. The plaintext goes to `out`, which must have room for `stored_len` bytes
-/// (no plaintext is longer) and overlap no input; `*opened` says how long it is and whether it is stale. `etcd_key` is the
+/// Opens one stored value as kube-apiserver does. The plaintext goes to `out`, which must have room for it and its padding, as
+/// `stored_len` bytes always are, and overlap no input; `*opened` says how long it is and whether it is stale. `etcd_key` is the
 /// whole key. `deks` may be NULL for chains without KMS. Borrows.
+///
+/// The value is decrypted in `out` before it is known to be good: no other thread should look at `out` until the call returns. What
+/// was decrypted and refused is wiped before that, so `out` then has zeros where it was written to. The bytes behind the plaintext
+/// mean nothing and hold no more of the value.
 ///
 /// `K8SENC_STATUS_DEK_NEEDED` is not final: ask the KMS for `error->request`, hand its answer to `k8senc_deks_supply` or
 /// `k8senc_deks_refuse`, and call again; that happens once for each KMS provider of the chain at most.
@@ -238,28 +246,26 @@ pub unsafe extern "C" fn k8senc_chain_open(
         let stored = unsafe { raw::bytes(stored, stored_len, "stored")? };
         // SAFETY: the caller's contract.
         let etcd_key = unsafe { raw::bytes(etcd_key, etcd_key_len, "etcd_key")? };
-        let mut room = Room::new(out, out_cap, stored_len, "out")?;
-        let mut scratch = Plaintext::new();
-        let deks = Deks::or_none(deks);
-        let outcome = chain
-            .chain
-            .open_in(stored, etcd_key, &deks.known(), &mut scratch)?;
+        // SAFETY: the caller's contract.
+        let out = unsafe { raw::output(out, out_cap, 0, &[stored, etcd_key])? };
+        let outcome = Deks::lend(chain.needed(deks), |deks| {
+            chain.chain.open_to(stored, etcd_key, deks, out)
+        })?;
         match outcome {
-            Outcome::Needs(request) => Err(Fault::Needs(Box::new(request))),
-            Outcome::Opened(how) => {
-                // SAFETY: the caller's contract.
-                unsafe { room.put(0, scratch.reveal())? };
-                opened.write(Opened::new(&how, 0, scratch.len()));
+            Some((Outcome::Opened(how), len)) => {
+                opened.write(Opened::new(&how, 0, len));
                 Ok(())
             }
+            Some((Outcome::Needs(request), _)) => Err(Fault::Needs(Box::new(request))),
+            None => Err(too_small()),
         }
     })
 }
 
 /// Opens `count` stored values in one crossing. `stored` has them end to end, `stored_ends[i]` is the offset behind value i;
 /// `etcd_keys` and `etcd_key_ends` likewise. The plaintexts go end to end to `out`, which must have room for `stored_len`
-/// bytes; `opened[i].status` says whether value i opened (open it alone to know more). The call fails only if its arguments
-/// are wrong. What the KMS has to be asked is best learned before, by `k8senc_chain_needs`. Borrows.
+/// bytes; `opened[i].status` says whether value i opened (open it alone to know more). `out` is used as by `k8senc_chain_open`.
+/// The call fails only if its arguments are wrong. What the KMS has to be asked is best learned before, by `k8senc_chain_needs`. Borrows.
 ///
 /// # Safety
 /// Each pointer is NULL or readable, `out` writable, for the length beside it, the ends for `count` numbers, `opened`
@@ -292,25 +298,26 @@ pub unsafe extern "C" fn k8senc_chain_open_batch(
         let etcd_key_ends = unsafe { raw::sizes(etcd_key_ends, count, "etcd_key_ends")? };
         let values = Batch::new(stored, stored_ends, "stored")?;
         let keys = Batch::new(etcd_keys, etcd_key_ends, "etcd_keys")?;
-        let mut room = Room::new(out, out_cap, stored_len, "out")?;
+        // SAFETY: the caller's contract.
+        let out = unsafe { raw::output(out, out_cap, stored_len, &[stored, etcd_keys])? };
         let mut results = Room::new(opened, count, count, "opened")?;
-        let mut scratch = Plaintext::new();
-        let known = Deks::or_none(deks).known();
-        let mut made = Vec::with_capacity(count);
-        let mut at = 0;
-        for (value, key) in values.iter().zip(keys.iter()) {
-            let result = match chain.chain.open_in(value, key, &known, &mut scratch) {
-                Ok(Outcome::Opened(how)) => {
-                    // SAFETY: the caller's contract.
-                    unsafe { room.put(at, scratch.reveal())? };
-                    Opened::new(&how, at, scratch.len())
-                }
-                Ok(Outcome::Needs(_)) => Opened::refused(Status::DekNeeded, at),
-                Err(error) => Opened::refused(Status::of(&error), at),
-            };
-            at = at.saturating_add(result.len);
-            made.push(result);
-        }
+        let made = Deks::lend(chain.needed(deks), |deks| {
+            let mut made = Vec::with_capacity(count);
+            let mut at = 0;
+            for (value, key) in values.iter().zip(keys.iter()) {
+                // What is behind has room for the values that are left.
+                let room = out.get_mut(at..).unwrap_or_default();
+                let result = match chain.chain.open_to(value, key, deks, room) {
+                    Ok(Some((Outcome::Opened(how), len))) => Opened::new(&how, at, len),
+                    Ok(Some((Outcome::Needs(_), _))) => Opened::refused(Status::DekNeeded, at),
+                    Ok(None) => Opened::refused(Status::BufferTooSmall, at),
+                    Err(error) => Opened::refused(Status::of(&error), at),
+                };
+                at = at.saturating_add(result.len);
+                made.push(result);
+            }
+            made
+        });
         // SAFETY: the caller's contract.
         unsafe { results.put(0, &made) }
     })
@@ -339,13 +346,20 @@ pub unsafe extern "C" fn k8senc_chain_needs(
         // SAFETY: the caller's contract.
         let stored_ends = unsafe { raw::sizes(stored_ends, count, "stored_ends")? };
         let values = Batch::new(stored, stored_ends, "stored")?;
-        let needed = chain
-            .chain
-            .needs(values.iter(), &Deks::or_none(deks).known());
+        let needed = Deks::lend(chain.needed(deks), |deks| {
+            chain.chain.needs(values.iter(), deks)
+        });
         let shown = needed
             .into_iter()
             .map(|request| DekRequest::shown(request, (0, 0)));
         out.write(Requests::give(shown.collect(), 0));
         Ok(())
     })
+}
+
+fn too_small() -> Fault {
+    Fault::call(
+        Status::BufferTooSmall,
+        "out has no room for the plaintext and its padding; stored_len bytes are enough",
+    )
 }

@@ -19,20 +19,23 @@ use crate::{packed, raw};
 pub struct Deks(RwLock<DekTable>);
 
 /// What stands in for NULL.
-static NONE: LazyLock<Deks> = LazyLock::new(Deks::new);
+static NONE: LazyLock<DekTable> = LazyLock::new(DekTable::new);
 
 impl Deks {
     fn new() -> Self {
         Self(RwLock::new(DekTable::with_backend(&NATIVE)))
     }
 
-    /// The table, or an empty one for NULL.
-    pub(crate) fn or_none(deks: Option<&Self>) -> &Self {
-        deks.unwrap_or(&NONE)
+    /// Lends the table to `work`; an empty one, without a lock, for NULL.
+    pub(crate) fn lend<T>(deks: Option<&Self>, work: impl FnOnce(&DekTable) -> T) -> T {
+        match deks {
+            Some(deks) => work(&deks.known()),
+            None => work(&NONE),
+        }
     }
 
     // No invariant spans a panic: each change is one insertion.
-    pub(crate) fn known(&self) -> RwLockReadGuard<'_, DekTable> {
+    fn known(&self) -> RwLockReadGuard<'_, DekTable> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 

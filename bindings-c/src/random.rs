@@ -19,7 +19,7 @@ pub(crate) fn fixed<const N: usize>() -> Result<Zeroizing<[u8; N]>, Fault> {
 }
 
 #[cfg(target_os = "linux")]
-fn fill(random: &mut [u8]) -> Result<(), Fault> {
+pub(crate) fn fill(random: &mut [u8]) -> Result<(), Fault> {
     use rustix::io::Errno;
     use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -35,7 +35,7 @@ fn fill(random: &mut [u8]) -> Result<(), Fault> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn fill(random: &mut [u8]) -> Result<(), Fault> {
+pub(crate) fn fill(random: &mut [u8]) -> Result<(), Fault> {
     getrandom::fill(random).map_err(|error| none(&error))
 }
 

@@ -50,6 +50,34 @@ pub(crate) unsafe fn sizes<'a>(
     Ok(unsafe { slice::from_raw_parts(ptr, len) })
 }
 
+/// `cap` bytes at `ptr` for a function to decrypt or encrypt into, `need` of which it asks for. Nothing reads them before they
+/// are written. `inputs` are what they must not overlap.
+///
+/// # Safety
+/// For `'a`, `ptr` is writable for `cap` bytes, which nobody else reads or changes, or it is NULL.
+pub(crate) unsafe fn output<'a>(
+    ptr: *mut u8,
+    cap: usize,
+    need: usize,
+    inputs: &[&[u8]],
+) -> Result<&'a mut [u8], Fault> {
+    Room::new(ptr, cap, need, "out")?;
+    if cap == 0 {
+        return Ok(&mut []);
+    }
+    let (start, end) = (ptr.addr(), ptr.addr().saturating_add(cap));
+    let overlaps = |input: &&[u8]| {
+        let input = input.as_ptr_range();
+        input.start.addr() < end && start < input.end.addr()
+    };
+    // Not only a wrong result: Rust may take it that they are apart.
+    if inputs.iter().any(overlaps) {
+        return Err(Fault::argument("out overlaps an input"));
+    }
+    // SAFETY: not NULL, below isize::MAX in all, apart from the inputs, and by the contract writable and nobody else's.
+    Ok(unsafe { slice::from_raw_parts_mut(ptr, cap) })
+}
+
 /// Room for a function to write `need` elements to, of `cap` that there are. Nothing is read from it, and nothing is
 /// written before the function succeeds.
 pub(crate) struct Room<T> {

@@ -9,7 +9,7 @@ use k8senc::chain;
 use k8senc::kms::{EncryptAnswer, WriteSource};
 use k8senc::secret::SecretBytes;
 use k8senc_backends::NATIVE;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::chain::Chain;
 use crate::fault::{Error, Fault, need};
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn k8senc_chain_seal_overhead(
 
 /// Seals one value as kube-apiserver would write it, with randomness of the operating system. The stored value goes to `out`,
 /// which must have room for `plaintext_len` and the overhead of `k8senc_chain_seal_overhead` and overlap no input; `*written`
-/// is its length. `key` is NULL unless the first provider is a KMS. `now_ns` is the wall clock, in nanoseconds since 1970,
+/// is its length. What `out` holds after a failure means nothing. `key` is NULL unless the first provider is a KMS. `now_ns` is the wall clock, in nanoseconds since 1970,
 /// and counts only for keys that follow a plugin. Borrows; a KMS v1 key is spent.
 ///
 /// # Safety
@@ -250,19 +250,10 @@ pub unsafe extern "C" fn k8senc_chain_seal(
         let plaintext = unsafe { raw::bytes(plaintext, plaintext_len, "plaintext")? };
         // SAFETY: the caller's contract.
         let etcd_key = unsafe { raw::bytes(etcd_key, etcd_key_len, "etcd_key")? };
-        let sealed = seal(
-            chain,
-            key,
-            now_ns,
-            (plaintext, etcd_key),
-            None,
-            (out, out_cap),
-        )?;
-        let mut room = Room::new(out, out_cap, sealed.len(), "out")?;
+        let value = (plaintext, etcd_key);
         // SAFETY: the caller's contract.
-        unsafe { room.put(0, &sealed)? };
-        written.write(sealed.len());
-        finish(chain, sealed);
+        let out = unsafe { raw::output(out, out_cap, 0, &[plaintext, etcd_key])? };
+        written.write(seal(chain, key, now_ns, value, None, out)?);
         Ok(())
     })
 }
@@ -299,12 +290,9 @@ pub unsafe extern "C" fn k8senc_chain_seal_with_random(
         // SAFETY: the caller's contract.
         let random = unsafe { raw::bytes(random, random_len, "random")? };
         let value = (plaintext, etcd_key);
-        let sealed = seal(chain, key, now_ns, value, Some(random), (out, out_cap))?;
-        let mut room = Room::new(out, out_cap, sealed.len(), "out")?;
         // SAFETY: the caller's contract.
-        unsafe { room.put(0, &sealed)? };
-        written.write(sealed.len());
-        finish(chain, sealed);
+        let out = unsafe { raw::output(out, out_cap, 0, &[plaintext, etcd_key, random])? };
+        written.write(seal(chain, key, now_ns, value, Some(random), out)?);
         Ok(())
     })
 }
@@ -356,69 +344,80 @@ pub unsafe extern "C" fn k8senc_chain_seal_batch(
         if matches!(key, Some(WriteKey(Inner::V1 { .. }))) {
             return Err(Fault::argument("KMS v1 seals one value with one key"));
         }
+        // SAFETY: the caller's contract.
+        let out = unsafe { raw::output(out, out_cap, 0, &[plaintexts, etcd_keys])? };
         // One lock and one draw of random bytes for all of them.
-        let (mut room, all) = WriteKey::lend(key, Duration::from_nanos(now_ns), |key, _| {
+        let made = WriteKey::lend(key, Duration::from_nanos(now_ns), |key, _| {
             let overhead = chain.chain.overhead(&key).saturating_mul(count);
-            let room = Room::new(out, out_cap, plaintexts_len.saturating_add(overhead), "out")?;
+            enough(out, plaintexts_len, overhead)?;
             let random = random::draw(chain.chain.random_len(&key).saturating_mul(count))?;
-            Ok((room, chain.chain.seal_batch(&pairs, &random, key)?))
+            let made = chain.chain.seal_batch(&pairs, &random, key, out)?;
+            made.ok_or_else(short)
         })?;
-        let mut made = Vec::with_capacity(count);
-        let mut at = 0;
-        for sealed in all {
-            // SAFETY: the caller's contract.
-            unsafe { room.put(at, &sealed)? };
-            at = at.saturating_add(sealed.len());
-            made.push(at);
-            finish(chain, sealed);
-        }
         // SAFETY: the caller's contract.
         unsafe { results.put(0, &made) }
     })
 }
 
-/// One stored value. The room is checked before anything is used up: a counter, a DEK, random bytes.
+/// One stored value, and its length. The room is checked before anything is used up: a counter, a DEK, random bytes.
 fn seal(
     chain: &Chain,
     key: Option<&WriteKey>,
     now_ns: u64,
     (plaintext, etcd_key): (&[u8], &[u8]),
     random: Option<&[u8]>,
-    (out, out_cap): (*mut u8, usize),
-) -> Result<Vec<u8>, Fault> {
+    out: &mut [u8],
+) -> Result<usize, Fault> {
     let now = Duration::from_nanos(now_ns);
-    let check = |overhead: usize| {
-        Room::new(
-            out,
-            out_cap,
-            plaintext.len().saturating_add(overhead),
-            "out",
-        )
-        .map(drop)
-    };
     if let Some(WriteKey(Inner::V1 { .. })) = key {
-        check(WriteKey::look(key, now, |key| chain.chain.overhead(&key))?)?;
+        let overhead = WriteKey::look(key, now, |key| chain.chain.overhead(&key))?;
+        enough(out, plaintext.len(), overhead)?;
     }
     WriteKey::lend(key, now, |key, dek| {
-        check(chain.chain.overhead(&key))?;
-        let need = chain.chain.random_len(&key);
+        enough(out, plaintext.len(), chain.chain.overhead(&key))?;
         // Core's order for KMS v1: the DEK, then the nonce.
-        let mut all = Zeroizing::new(Vec::with_capacity(need));
-        all.extend_from_slice(dek.map_or(&[], |dek| dek.as_slice()));
-        match random {
-            Some(given) => all.extend_from_slice(given),
-            None => {
-                let drawn = random::draw(need.saturating_sub(all.len()))?;
-                all.extend_from_slice(&drawn);
+        let written = match (dek, random) {
+            (None, Some(given)) => chain.chain.seal_to(plaintext, etcd_key, given, key, out)?,
+            (dek, given) => {
+                let all = random_for(dek, given, chain.chain.random_len(&key))?;
+                chain.chain.seal_to(plaintext, etcd_key, &all, key, out)?
             }
-        }
-        Ok(chain.chain.seal(plaintext, etcd_key, &all, key)?)
+        };
+        written.ok_or_else(short)
     })
 }
 
-/// What identity "seals" is the plaintext: no copy of it stays behind.
-fn finish(chain: &Chain, mut sealed: Vec<u8>) {
-    if chain.writes_plaintext {
-        sealed.zeroize();
+/// The DEK, if there is one, and what was given, or drawn up to `need` bytes in all.
+fn random_for(
+    dek: Option<&[u8; 32]>,
+    given: Option<&[u8]>,
+    need: usize,
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let dek = dek.map_or(&[][..], |dek| dek.as_slice());
+    let len = given.map_or(need, |given| dek.len().saturating_add(given.len()));
+    let mut all = Zeroizing::new(vec![0; len]);
+    let (head, rest) = all.split_at_mut_checked(dek.len()).ok_or_else(short)?;
+    head.copy_from_slice(dek);
+    match given {
+        Some(given) => rest.copy_from_slice(given),
+        None => random::fill(rest)?,
     }
+    Ok(all)
+}
+
+/// That `out` has room for plaintexts of `len` bytes in all, and what is added to them.
+fn enough(out: &[u8], len: usize, overhead: usize) -> Result<(), Fault> {
+    let need = len.saturating_add(overhead);
+    if out.len() >= need {
+        return Ok(());
+    }
+    let text = format!("out has room for {}, {need} are needed", out.len());
+    Err(Fault::call(Status::BufferTooSmall, text))
+}
+
+fn short() -> Fault {
+    Fault::call(
+        Status::BufferTooSmall,
+        "out is shorter than the stored value",
+    )
 }

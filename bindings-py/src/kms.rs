@@ -222,8 +222,9 @@ impl LocalKek {
             let mut out =
                 Vec::with_capacity(NONCE.saturating_add(plaintext.len()).saturating_add(TAG));
             out.extend_from_slice(&nonce);
-            out.extend_from_slice(&plaintext);
-            let tag = NATIVE.gcm256_seal_once(kek, &nonce, &[], out.get_mut(NONCE..)?);
+            out.resize(NONCE.saturating_add(plaintext.len()), 0);
+            let sealed = out.get_mut(NONCE..)?;
+            let tag = NATIVE.gcm256_seal_once(kek, &nonce, &[], &plaintext, sealed);
             out.extend_from_slice(&tag);
             Some(out)
         });

@@ -5,6 +5,10 @@ use core::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+mod place;
+
+pub(crate) use place::{Filling, Landing, Target, append};
+
 /// A key, DEK, seed or KEK of any length.
 pub struct SecretBytes(Zeroizing<Box<[u8]>>);
 
@@ -77,9 +81,17 @@ impl Plaintext {
         verdict(&self.0)
     }
 
-    /// Room for `len` bytes to be written over; what stands there is left from before. Memory that is outgrown is wiped
-    /// before it is given back.
-    pub(crate) fn sized(&mut self, len: usize) -> &mut [u8] {
+    /// As `Vec::zeroize`, which goes byte by byte and takes longer than decrypting did.
+    pub(crate) fn wipe(&mut self) {
+        self.0.spare_capacity_mut().zeroize();
+        self.0.as_mut_slice().zeroize();
+        self.0.clear();
+    }
+}
+
+impl Target for Plaintext {
+    /// Memory that is outgrown is wiped before it is given back.
+    fn sized(&mut self, len: usize) -> &mut [u8] {
         if self.0.capacity() < len {
             self.wipe();
             self.0 = Vec::with_capacity(len);
@@ -88,22 +100,12 @@ impl Plaintext {
         &mut self.0
     }
 
-    /// Replaces the content.
-    pub(crate) fn fill(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let buf = self.sized(bytes.len());
-        buf.copy_from_slice(bytes);
-        buf
-    }
-
-    pub(crate) fn truncate(&mut self, len: usize) {
+    fn truncate(&mut self, len: usize) {
         self.0.truncate(len);
     }
 
-    /// As `Vec::zeroize`, which goes byte by byte and takes longer than decrypting did.
-    pub(crate) fn wipe(&mut self) {
-        self.0.spare_capacity_mut().zeroize();
-        self.0.as_mut_slice().zeroize();
-        self.0.clear();
+    fn refuse(&mut self) {
+        self.wipe();
     }
 }
 

@@ -148,11 +148,21 @@ static void sizes_and_texts(const k8senc_config *config, const char *program) {
     OK(k8senc_chain_seal(chain, NULL, 0, T("{}"), T(KEY), stored, sizeof stored, &written, &error));
 
     memset(&opened, 0xee, sizeof opened);
-    FAILS(BUFFER_TOO_SMALL, k8senc_chain_open(chain, NULL, stored, written, T(KEY), out, written - 1, &opened, &error));
+    FAILS(BUFFER_TOO_SMALL, k8senc_chain_open(chain, NULL, stored, written, T(KEY), out, 1, &opened, &error));
+    FAILS(BUFFER_TOO_SMALL, k8senc_chain_open(chain, NULL, stored, written, T(KEY), NULL, 0, &opened, &error));
+    FAILS(BAD_ARGUMENT, k8senc_chain_open(chain, NULL, stored, written, T(KEY), stored, sizeof stored, &opened, &error));
+    FAILS(BAD_ARGUMENT, k8senc_chain_open(chain, NULL, stored, written, T(KEY), stored + written - 1, 64, &opened, &error));
+    FAILS(BAD_ARGUMENT, k8senc_chain_seal(chain, NULL, 0, stored, 9, T(KEY), stored + 8, 256, &written, &error));
+    CHECK(memcmp(out, before, sizeof out) == 0);
     FAILS(AUTHENTICATION, k8senc_chain_open(chain, NULL, stored, written, T("/other"), out, sizeof out, &opened, &error));
     FAILS(STORED_TOO_SHORT, k8senc_chain_open(chain, NULL, stored, 30, T(KEY), out, sizeof out, &opened, &error));
     FAILS(BAD_ARGUMENT, k8senc_chain_open(chain, NULL, stored, SIZE_MAX, T(KEY), out, SIZE_MAX, &opened, &error));
-    CHECK(memcmp(out, before, sizeof out) == 0 && ((const uint8_t *)&opened)[sizeof opened - 1] == 0xee);
+    /* The refused value was decrypted there, and is wiped; nothing else was touched. */
+    CHECK(out[0] == 0 && out[1] == 0 && memcmp(out + 2, before + 2, sizeof out - 2) == 0);
+    CHECK(((const uint8_t *)&opened)[sizeof opened - 1] == 0xee);
+    /* Room for the plaintext is enough. */
+    OK(k8senc_chain_open(chain, NULL, stored, written, T(KEY), out, 2, &opened, &error));
+    CHECK(opened.start == 0 && opened.len == 2 && memcmp(out, "{}", 2) == 0);
     /* A NULL value with length 0 is a value: nothing, which identity reads. */
     OK(k8senc_chain_open(chain, NULL, NONE, T(KEY), NONE, &opened, &error));
     CHECK(opened.len == 0 && opened.stale == K8SENC_STALE_STALE && opened.reasons == K8SENC_REASON_NOT_FIRST_PROVIDER);

@@ -8,6 +8,7 @@ use crate::{
     Error,
     crypto::Backend,
     kms::WriteSource,
+    secret::{Filling, append},
     wire::{aescbc, aesgcm, kmsv1, prefix, secretbox},
 };
 
@@ -100,34 +101,72 @@ impl Chain {
         random: &[u8],
         key: WriteKey<'_>,
     ) -> Result<Vec<u8>, Error> {
+        let mut sealed = Vec::new();
+        let mut result = Ok(());
+        append(&mut sealed, self.room(plaintext, &key), |out| {
+            result = self.seal_with(plaintext, etcd_key, random, key, out);
+        });
+        result.map(|()| sealed)
+    }
+
+    /// As [`seal`](Self::seal), into the caller's memory: how many bytes of `out` the stored value takes. `None`, and nothing
+    /// is used up, if `out` has not room for the plaintext and the [overhead](Self::overhead). Without a value no plaintext is
+    /// left in `out`.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub fn seal_to(
+        &self,
+        plaintext: &[u8],
+        etcd_key: &[u8],
+        random: &[u8],
+        key: WriteKey<'_>,
+        out: &mut [u8],
+    ) -> Result<Option<usize>, Error> {
+        if out.len() < self.room(plaintext, &key) {
+            return Ok(None);
+        }
+        let mut out = Filling::new(out);
+        self.seal_with(plaintext, etcd_key, random, key, &mut out)?;
+        Ok(out.done())
+    }
+
+    fn room(&self, plaintext: &[u8], key: &WriteKey<'_>) -> usize {
+        plaintext.len().saturating_add(self.overhead(key))
+    }
+
+    pub(super) fn seal_with(
+        &self,
+        plaintext: &[u8],
+        etcd_key: &[u8],
+        random: &[u8],
+        key: WriteKey<'_>,
+        out: &mut Filling<'_>,
+    ) -> Result<(), Error> {
         let need = self.random_len(&key);
         let short = Error::RandomTooShort {
             need,
             got: random.len(),
         };
-        let sized = |overhead: usize| plaintext.len().saturating_add(overhead);
-        Ok(match self.providers.first().ok_or(Error::NoKeys)? {
-            Provider::Identity => plaintext.to_vec(),
+        match self.providers.first().ok_or(Error::NoKeys)? {
+            Provider::Identity => out.put(plaintext),
             Provider::AesCbc(keys) => {
                 let iv = random.first_chunk().ok_or(short)?;
                 let (name, cipher) = first(keys)?;
-                let mut out = prefix::start(prefix::AESCBC, name, sized(aescbc::OVERHEAD));
-                aescbc::seal(cipher, plaintext, iv, &mut out);
-                out
+                prefix::start(prefix::AESCBC, name, out);
+                aescbc::seal_to(cipher, plaintext, iv, out);
             }
             Provider::AesGcm(keys) => {
                 let nonce = random.first_chunk().ok_or(short)?;
                 let (name, cipher) = first(keys)?;
-                let mut out = prefix::start(prefix::AESGCM, name, sized(aesgcm::OVERHEAD));
-                aesgcm::seal(cipher, plaintext, etcd_key, nonce, &mut out);
-                out
+                prefix::start(prefix::AESGCM, name, out);
+                aesgcm::seal_to(cipher, plaintext, etcd_key, nonce, out);
             }
             Provider::Secretbox(keys) => {
                 let nonce = random.first_chunk().ok_or(short)?;
                 let (name, cipher) = first(keys)?;
-                let mut out = prefix::start(prefix::SECRETBOX, name, sized(secretbox::OVERHEAD));
-                secretbox::seal(cipher, plaintext, nonce, &mut out);
-                out
+                prefix::start(prefix::SECRETBOX, name, out);
+                secretbox::seal_to(cipher, plaintext, nonce, out);
             }
             Provider::KmsV1(name) => {
                 let WriteKey::KmsV1 { encrypted_dek } = key else {
@@ -135,11 +174,9 @@ impl Chain {
                 };
                 let (dek, rest) = random.split_first_chunk().ok_or(short.clone())?;
                 let nonce = rest.first_chunk().ok_or(short)?;
-                let body = sized(aesgcm::OVERHEAD).saturating_add(encrypted_dek.len());
-                let mut out = prefix::start(prefix::KMSV1, name, body.saturating_add(2));
-                kmsv1::start(encrypted_dek, &mut out)?;
-                seal_v1(self.backend, dek, plaintext, etcd_key, nonce, &mut out)?;
-                out
+                prefix::start(prefix::KMSV1, name, out);
+                kmsv1::start(encrypted_dek, out)?;
+                seal_v1(self.backend, dek, plaintext, etcd_key, nonce, out)?;
             }
             Provider::KmsV2(name) => {
                 let source = match key {
@@ -147,12 +184,11 @@ impl Chain {
                     WriteKey::None => return Err(Error::KmsNeverHealthy),
                     WriteKey::KmsV1 { .. } => return Err(Error::NoWriteKey),
                 };
-                // The source reserves all the rest at once, before any plaintext is there.
-                let mut out = prefix::start(prefix::KMSV2, name, 0);
-                source.seal(self.backend, plaintext, etcd_key, random, &mut out)?;
-                out
+                prefix::start(prefix::KMSV2, name, out);
+                source.seal(self.backend, plaintext, etcd_key, random, out)?;
             }
-        })
+        }
+        Ok(())
     }
 }
 
@@ -174,9 +210,9 @@ fn seal_v1(
     plaintext: &[u8],
     etcd_key: &[u8],
     nonce: &[u8; 12],
-    out: &mut Vec<u8>,
+    out: &mut Filling<'_>,
 ) -> Result<(), Error> {
     let cipher = backend.gcm(dek).ok_or(Error::DekSize { got: dek.len() })?;
-    aesgcm::seal(&*cipher, plaintext, etcd_key, nonce, out);
+    aesgcm::seal_to(&*cipher, plaintext, etcd_key, nonce, out);
     Ok(())
 }

@@ -33,13 +33,14 @@ pub trait Backend: Send + Sync {
         tag: &[u8; 16],
         plain: &mut [u8],
     ) -> Result<(), Refused>;
-    /// Seals one message in place under a key used for nothing else; the tag is returned.
+    /// Seals `plain` into `sealed`, which is as long, under a key used for nothing else; the tag is returned.
     fn gcm256_seal_once(
         &self,
         key: &[u8; 32],
         nonce: &[u8; 12],
         aad: &[u8],
-        buf: &mut [u8],
+        plain: &[u8],
+        sealed: &mut [u8],
     ) -> [u8; 16];
 }
 

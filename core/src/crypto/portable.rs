@@ -81,13 +81,10 @@ impl Backend for RustCrypto {
         key: &[u8; 32],
         nonce: &[u8; 12],
         aad: &[u8],
-        buf: &mut [u8],
+        plain: &[u8],
+        sealed: &mut [u8],
     ) -> [u8; 16] {
-        let seal = || {
-            let cipher = AesGcm::<Aes256, U12>::new(key.into());
-            cipher.encrypt_inout_detached(nonce.into(), aad, buf.into())
-        };
-        tag_of(scrubbed(seal))
+        scrubbed(|| GcmOf(AesGcm::<Aes256, U12>::new(key.into())).seal(nonce, aad, plain, sealed))
     }
 }
 

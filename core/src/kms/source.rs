@@ -7,7 +7,7 @@ use super::EncryptAnswer;
 use crate::{
     Error,
     crypto::{Backend, Expander, Gcm},
-    secret::SecretBytes,
+    secret::{Filling, SecretBytes},
     wire::{
         aesgcm,
         kmsv2::{self, EncryptedObject, SourceType},
@@ -134,15 +134,13 @@ impl WriteSource {
         plain: &[u8],
         aad: &[u8],
         random: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Filling<'_>,
     ) -> Result<(), Error> {
         let short = Error::RandomTooShort {
             need: self.random_len(),
             got: random.len(),
         };
         let len = plain.len().saturating_add(self.data_overhead());
-        // All at once, before any plaintext is there.
-        out.reserve_exact(plain.len().saturating_add(self.overhead()));
         kmsv2::start_data(out, len);
         match &mut self.form {
             Form::Seed(seed) => {
@@ -152,14 +150,14 @@ impl WriteSource {
                 }
                 let (info, rest) = random.split_first_chunk().ok_or(short.clone())?;
                 let nonce = rest.first_chunk().ok_or(short)?;
-                kmsv2::seal_seed(backend, &**seed, plain, aad, (info, nonce), out)?;
+                kmsv2::seal_seed_to(backend, &**seed, plain, aad, (info, nonce), out)?;
             }
             Form::Key { cipher, counter } => {
                 let nonce = kmsv2::next_nonce(counter, random.first_chunk().ok_or(short)?)?;
-                aesgcm::seal(&**cipher, plain, aad, &nonce, out);
+                aesgcm::seal_to(&**cipher, plain, aad, &nonce, out);
             }
         }
-        out.extend_from_slice(&self.tail);
+        out.put(&self.tail);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     Error,
     constant_time::{Pad, pad},
     crypto::Cbc,
-    secret::Plaintext,
+    secret::{Filling, Target, append},
 };
 
 const BLOCK: usize = 16;
@@ -23,7 +23,7 @@ pub(crate) const OVERHEAD: usize = 2 * BLOCK;
 ///
 /// # Errors
 /// [`Error::StoredTooShort`], [`Error::NotBlockAligned`], [`Error::CbcIvOnly`], [`Error::PaddingLength`], [`Error::PaddingBytes`].
-pub fn open(cipher: &dyn Cbc, body: &[u8], plain: &mut Plaintext) -> Result<(), Error> {
+pub fn open(cipher: &dyn Cbc, body: &[u8], plain: &mut dyn Target) -> Result<(), Error> {
     let (iv, ciphertext) = body.split_first_chunk().ok_or(Error::StoredTooShort {
         need: BLOCK,
         got: body.len(),
@@ -46,11 +46,11 @@ pub fn open(cipher: &dyn Cbc, body: &[u8], plain: &mut Plaintext) -> Result<(), 
             Ok(())
         }
         Pad::Length => {
-            plain.wipe();
+            plain.refuse();
             Err(Error::PaddingLength)
         }
         Pad::Bytes => {
-            plain.wipe();
+            plain.refuse();
             Err(Error::PaddingBytes)
         }
     }
@@ -58,23 +58,37 @@ pub fn open(cipher: &dyn Cbc, body: &[u8], plain: &mut Plaintext) -> Result<(), 
 
 /// Appends the body to `out`.
 pub fn seal(cipher: &dyn Cbc, plain: &[u8], iv: &[u8; RANDOM_LEN], out: &mut Vec<u8>) {
-    let start = start(plain, iv, out);
-    if let Some(buf) = out.get_mut(start..) {
-        cipher.encrypt(iv, buf);
+    append(out, OVERHEAD.saturating_add(plain.len()), |out| {
+        seal_to(cipher, plain, iv, out);
+    });
+}
+
+/// As [`seal`], behind what `out` has.
+pub(crate) fn seal_to(
+    cipher: &dyn Cbc,
+    plain: &[u8],
+    iv: &[u8; RANDOM_LEN],
+    out: &mut Filling<'_>,
+) {
+    out.put(iv);
+    let buf = out.room(padded(plain));
+    pad_into(buf, plain);
+    cipher.encrypt(iv, buf);
+}
+
+/// Length of the padded plaintext.
+pub(crate) fn padded(plain: &[u8]) -> usize {
+    plain.len().saturating_add(padding(plain))
+}
+
+/// Writes the padded plaintext into `buf`, which is as long as [`padded`] says; in place it is to be encrypted then.
+pub(crate) fn pad_into(buf: &mut [u8], plain: &[u8]) {
+    if let Some((head, tail)) = buf.split_at_mut_checked(plain.len()) {
+        head.copy_from_slice(plain);
+        tail.fill(u8::try_from(padding(plain)).unwrap_or(0));
     }
 }
 
-/// Appends IV and padded plaintext to `out`, and says from where on it has to be encrypted in place.
-pub(crate) fn start(plain: &[u8], iv: &[u8; RANDOM_LEN], out: &mut Vec<u8>) -> usize {
-    let padding = BLOCK.saturating_sub(plain.len() % BLOCK);
-    // Reserved at once: growing would leave plaintext behind in freed memory.
-    out.reserve_exact(BLOCK.saturating_add(plain.len()).saturating_add(padding));
-    out.extend_from_slice(iv);
-    let start = out.len();
-    out.extend_from_slice(plain);
-    out.extend(core::iter::repeat_n(
-        u8::try_from(padding).unwrap_or(0),
-        padding,
-    ));
-    start
+fn padding(plain: &[u8]) -> usize {
+    BLOCK.saturating_sub(plain.len() % BLOCK)
 }

@@ -6,7 +6,11 @@
 
 use alloc::vec::Vec;
 
-use crate::{Error, crypto::Gcm, secret::Plaintext};
+use crate::{
+    Error,
+    crypto::Gcm,
+    secret::{Filling, Target, append},
+};
 
 const NONCE: usize = 12;
 /// Random bytes a write draws: the nonce.
@@ -34,24 +38,37 @@ pub(crate) fn split(body: &[u8]) -> Result<Parts<'_>, Error> {
 ///
 /// # Errors
 /// [`Error::StoredTooShort`] without a whole nonce, [`Error::Authentication`] for everything else.
-pub fn open(cipher: &dyn Gcm, body: &[u8], aad: &[u8], plain: &mut Plaintext) -> Result<(), Error> {
+pub fn open(
+    cipher: &dyn Gcm,
+    body: &[u8],
+    aad: &[u8],
+    plain: &mut dyn Target,
+) -> Result<(), Error> {
     let (nonce, ciphertext, tag) = split(body)?;
     cipher
         .open(nonce, aad, ciphertext, tag, plain.sized(ciphertext.len()))
         .map_err(|_| {
-            plain.wipe();
+            plain.refuse();
             Error::Authentication { secretbox: false }
         })
 }
 
 /// Appends the body to `out`.
 pub fn seal(cipher: &dyn Gcm, plain: &[u8], aad: &[u8], nonce: &[u8; NONCE], out: &mut Vec<u8>) {
-    out.reserve_exact(plain.len().saturating_add(OVERHEAD));
-    out.extend_from_slice(nonce);
-    let start = out.len();
-    out.resize(start.saturating_add(plain.len()), 0);
-    if let Some(sealed) = out.get_mut(start..) {
-        let tag = cipher.seal(nonce, aad, plain, sealed);
-        out.extend_from_slice(&tag);
-    }
+    append(out, OVERHEAD.saturating_add(plain.len()), |out| {
+        seal_to(cipher, plain, aad, nonce, out);
+    });
+}
+
+/// As [`seal`], behind what `out` has.
+pub(crate) fn seal_to(
+    cipher: &dyn Gcm,
+    plain: &[u8],
+    aad: &[u8],
+    nonce: &[u8; NONCE],
+    out: &mut Filling<'_>,
+) {
+    out.put(nonce);
+    let tag = cipher.seal(nonce, aad, plain, out.room(plain.len()));
+    out.put(&tag);
 }

@@ -6,13 +6,11 @@
 //!
 //! The body is an [`aesgcm`] body since 1.25 and an [`aescbc`] body before; nothing says which.
 
-use alloc::vec::Vec;
-
 use super::{aescbc, aesgcm};
 use crate::{
     Error,
     crypto::{Cbc, Gcm},
-    secret::Plaintext,
+    secret::{Filling, Target},
 };
 
 /// Random bytes a write draws: the DEK (32), then the nonce of the body (12).
@@ -52,7 +50,7 @@ pub fn open(
     cbc: impl FnOnce() -> Option<alloc::boxed::Box<dyn Cbc>>,
     body: &[u8],
     aad: &[u8],
-    plain: &mut Plaintext,
+    plain: &mut dyn Target,
 ) -> Result<bool, Error> {
     let Err(first) = aesgcm::open(gcm, body, aad, plain) else {
         return Ok(false);
@@ -64,15 +62,15 @@ pub fn open(
     }
 }
 
-/// Appends length and encrypted DEK to `out`; the body follows by [`aesgcm::seal`].
+/// Appends length and encrypted DEK to `out`; the body follows by [`aesgcm::seal_to`].
 ///
 /// # Errors
 /// [`Error::KmsV1DekTooLong`] if the encrypted DEK is over 65,535 bytes.
-pub fn start(encrypted_dek: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+pub(crate) fn start(encrypted_dek: &[u8], out: &mut Filling<'_>) -> Result<(), Error> {
     let len = u16::try_from(encrypted_dek.len()).map_err(|_| Error::KmsV1DekTooLong {
         got: encrypted_dek.len(),
     })?;
-    out.extend_from_slice(&len.to_be_bytes());
-    out.extend_from_slice(encrypted_dek);
+    out.put(&len.to_be_bytes());
+    out.put(encrypted_dek);
     Ok(())
 }

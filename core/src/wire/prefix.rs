@@ -6,7 +6,7 @@
 //!
 //! ASCII, case-sensitive, compared byte by byte. Key names may hold colons; KMS v2 provider names may not.
 
-use alloc::vec::Vec;
+use crate::secret::Filling;
 
 /// Every encrypted value starts with it; identity refuses to read what does.
 pub const RESERVED: &[u8] = b"k8s:enc:";
@@ -26,13 +26,9 @@ pub fn strip_name<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
     bytes.strip_prefix(name.as_bytes())?.strip_prefix(b":")
 }
 
-/// A value's prefix, key or provider name and colon, with room for `body` bytes more: a value grows once, since growing would
-/// leave plaintext behind in freed memory.
-pub(crate) fn start(prefix: &[u8], name: &str, body: usize) -> Vec<u8> {
-    let len = prefix.len().saturating_add(name.len());
-    let mut out = Vec::with_capacity(len.saturating_add(1).saturating_add(body));
-    out.extend_from_slice(prefix);
-    out.extend_from_slice(name.as_bytes());
-    out.push(b':');
-    out
+/// A value's prefix, key or provider name and colon.
+pub(crate) fn start(prefix: &[u8], name: &str, out: &mut Filling<'_>) {
+    out.put(prefix);
+    out.put(name.as_bytes());
+    out.put(b":");
 }

@@ -6,7 +6,11 @@
 
 use alloc::vec::Vec;
 
-use crate::{Error, crypto::Secretbox, secret::Plaintext};
+use crate::{
+    Error,
+    crypto::Secretbox,
+    secret::{Filling, Target, append},
+};
 
 const NONCE: usize = 24;
 const SHORTEST: usize = NONCE + 16;
@@ -19,7 +23,7 @@ pub(crate) const OVERHEAD: usize = SHORTEST;
 ///
 /// # Errors
 /// [`Error::StoredTooShort`] without a whole nonce and tag, else [`Error::Authentication`].
-pub fn open(cipher: &dyn Secretbox, body: &[u8], plain: &mut Plaintext) -> Result<(), Error> {
+pub fn open(cipher: &dyn Secretbox, body: &[u8], plain: &mut dyn Target) -> Result<(), Error> {
     let short = Error::StoredTooShort {
         need: SHORTEST,
         got: body.len(),
@@ -33,23 +37,28 @@ pub fn open(cipher: &dyn Secretbox, body: &[u8], plain: &mut Plaintext) -> Resul
     cipher
         .open(nonce, ciphertext, tag, plain.sized(ciphertext.len()))
         .map_err(|_| {
-            plain.wipe();
+            plain.refuse();
             Error::Authentication { secretbox: true }
         })
 }
 
 /// Appends the body to `out`.
 pub fn seal(cipher: &dyn Secretbox, plain: &[u8], nonce: &[u8; NONCE], out: &mut Vec<u8>) {
-    out.reserve_exact(SHORTEST.saturating_add(plain.len()));
-    out.extend_from_slice(nonce);
-    let tag_at = out.len();
-    out.extend_from_slice(&[0; 16]);
-    let start = out.len();
-    out.resize(start.saturating_add(plain.len()), 0);
-    if let Some(sealed) = out.get_mut(start..) {
-        let tag = cipher.seal(nonce, plain, sealed);
-        if let Some(place) = out.get_mut(tag_at..start) {
-            place.copy_from_slice(&tag);
-        }
+    append(out, OVERHEAD.saturating_add(plain.len()), |out| {
+        seal_to(cipher, plain, nonce, out);
+    });
+}
+
+/// As [`seal`], behind what `out` has.
+pub(crate) fn seal_to(
+    cipher: &dyn Secretbox,
+    plain: &[u8],
+    nonce: &[u8; NONCE],
+    out: &mut Filling<'_>,
+) {
+    out.put(nonce);
+    let room = out.room(plain.len().saturating_add(16));
+    if let Some((place, sealed)) = room.split_first_chunk_mut() {
+        *place = cipher.seal(nonce, plain, sealed);
     }
 }

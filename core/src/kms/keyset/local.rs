@@ -9,7 +9,7 @@ use super::{Identity, Member, WrapKey, WrapKind, expand};
 use crate::{
     Error,
     crypto::Backend,
-    secret::{Plaintext, SecretBytes},
+    secret::{Plaintext, SecretBytes, Target as _},
 };
 
 /// A local KEK. Wrapping key and identity are derived from it apart, so that what is stored tells nothing of either.
@@ -61,8 +61,7 @@ impl LocalKek {
             return Err(refused);
         }
         *head = *nonce;
-        buf.copy_from_slice(key.expose());
-        *tail = backend.gcm256_seal_once(&self.key(), nonce, context.as_bytes(), buf);
+        *tail = backend.gcm256_seal_once(&self.key(), nonce, context.as_bytes(), key.expose(), buf);
         Ok(out)
     }
 

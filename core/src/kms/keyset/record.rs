@@ -27,7 +27,7 @@ use super::{
 use crate::{
     Error,
     crypto::Backend,
-    secret::{Plaintext, SecretBytes},
+    secret::{Plaintext, SecretBytes, Target as _},
 };
 
 pub(super) const MAGIC: [u8; 4] = *b"\0KW1";

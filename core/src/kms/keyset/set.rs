@@ -280,9 +280,10 @@ impl Keyset {
             .concat()
             .concat();
         let start = record.len();
-        record.extend_from_slice(seed);
-        if let Some(buf) = record.get_mut(start..) {
-            let tag = backend.gcm256_seal_once(&seal_key(key.expose()), &[0; 12], &aad, buf);
+        record.resize(start.saturating_add(seed.len()), 0);
+        if let Some(sealed) = record.get_mut(start..) {
+            let key = seal_key(key.expose());
+            let tag = backend.gcm256_seal_once(&key, &[0; 12], &aad, seed, sealed);
             record.extend_from_slice(&tag);
         }
         if let Some(set_key) = &self.set_key {

@@ -10,7 +10,7 @@ use super::Stored;
 use crate::{
     Error,
     crypto::Backend,
-    secret::{Plaintext, SecretBytes},
+    secret::{Plaintext, SecretBytes, Target as _},
     wire::aescbc,
 };
 

@@ -4,7 +4,7 @@
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use super::{SourceType, check};
-use crate::Error;
+use crate::{Error, secret::Filling};
 
 /// Groups nested deeper than this are refused, as protobuf-go does.
 const MAX_GROUPS: usize = 10_001;
@@ -154,9 +154,11 @@ pub(crate) fn fields(message: &[u8]) -> impl Iterator<Item = Field> {
 }
 
 /// Appends what stands in a message before `len` bytes of encrypted data, which is its first field.
-pub(crate) fn start_data(out: &mut Vec<u8>, len: usize) {
-    out.push(0x0a);
-    push_varint(out, len as u64);
+pub(crate) fn start_data(out: &mut Filling<'_>, len: usize) {
+    let mut head = Vec::with_capacity(11);
+    head.push(0x0a);
+    push_varint(&mut head, len as u64);
+    out.put(&head);
 }
 
 fn annotation(entry: &[u8]) -> Result<(&str, &[u8]), Error> {

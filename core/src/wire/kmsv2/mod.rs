@@ -22,7 +22,7 @@ use super::aesgcm;
 use crate::{
     Error,
     crypto::{Backend, Expander},
-    secret::Plaintext,
+    secret::{Filling, Target, append},
 };
 
 /// Bytes of key_id and of encrypted DEK source that kube-apiserver takes at most, each.
@@ -82,7 +82,7 @@ pub fn open_seed(
     seed: &dyn Expander,
     data: &[u8],
     aad: &[u8],
-    plain: &mut Plaintext,
+    plain: &mut dyn Target,
 ) -> Result<(), Error> {
     let (info, body) = data.split_first_chunk().ok_or(Error::StoredTooShort {
         need: 32,
@@ -104,7 +104,7 @@ pub fn open_seed(
             plain.sized(ciphertext.len()),
         )
         .map_err(|_| {
-            plain.wipe();
+            plain.refuse();
             Error::Authentication { secretbox: false }
         })
 }
@@ -121,24 +121,34 @@ pub fn seal_seed(
     seed: &dyn Expander,
     plain: &[u8],
     aad: &[u8],
-    (info, nonce): (&[u8; 32], &[u8; 12]),
+    random: (&[u8; 32], &[u8; 12]),
     out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let mut sealed = Ok(());
+    append(out, SEED_OVERHEAD.saturating_add(plain.len()), |out| {
+        sealed = seal_seed_to(backend, seed, plain, aad, random, out);
+    });
+    sealed
+}
+
+/// As [`seal_seed`], behind what `out` has.
+pub(crate) fn seal_seed_to(
+    backend: &dyn Backend,
+    seed: &dyn Expander,
+    plain: &[u8],
+    aad: &[u8],
+    (info, nonce): (&[u8; 32], &[u8; 12]),
+    out: &mut Filling<'_>,
 ) -> Result<(), Error> {
     if aad.is_empty() {
         return Err(Error::AadEmpty);
     }
     let mut key = Zeroizing::new([0u8; 32]);
     seed.derive(info, &mut key);
-    // Reserved at once: growing would leave plaintext behind in freed memory.
-    out.reserve_exact(plain.len().saturating_add(SEED_OVERHEAD));
-    out.extend_from_slice(info);
-    out.extend_from_slice(nonce);
-    let start = out.len();
-    out.extend_from_slice(plain);
-    if let Some(buf) = out.get_mut(start..) {
-        let tag = backend.gcm256_seal_once(&key, nonce, aad, buf);
-        out.extend_from_slice(&tag);
-    }
+    out.put(info);
+    out.put(nonce);
+    let tag = backend.gcm256_seal_once(&key, nonce, aad, plain, out.room(plain.len()));
+    out.put(&tag);
     Ok(())
 }
 
