@@ -58,7 +58,7 @@ func TestFailures(t *testing.T) {
 	subject(arn, secure(arn, proxy.URL, authority)).Faults(t, proxy, []kekconform.Row{
 		row("cut", faultproxy.Fault{Cut: true}, kek.Unavailable),
 		row("half an answer", faultproxy.Fault{CutBody: true}, kek.Unavailable),
-		row("slow", faultproxy.Fault{Delay: 30 * time.Second}, kek.Unavailable),
+		{Name: "slow", Slow: true, Fault: faultproxy.Fault{Delay: 30 * time.Second}, Class: kek.Unavailable},
 		row("internal", said(500, "KMSInternalException", "The request was rejected because an internal exception occurred."), kek.Unavailable),
 		row("a load balancer", faultproxy.Fault{Status: 503, Body: "<html>"}, kek.Unavailable),
 		row("a dependency", said(503, "DependencyTimeoutException", "The system timed out while trying to fulfill the request."), kek.Unavailable),

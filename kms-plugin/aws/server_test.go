@@ -111,7 +111,7 @@ func rotate(t *testing.T, arn string) {
 }
 
 func plain(key, endpoint string) Config {
-	return Config{Key: key, Endpoint: endpoint, Connect: connect.Config{Proxy: "none", Timeout: 5 * time.Second}}
+	return Config{Key: key, Endpoint: endpoint, Connect: connect.Config{Proxy: "none", Timeout: 30 * time.Second}}
 }
 
 func secure(key, endpoint string, authority *testtls.Authority) Config {

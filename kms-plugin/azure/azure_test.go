@@ -41,7 +41,7 @@ func TestFailures(t *testing.T) {
 	subject(v, v.config(t, proxy.URL)).Faults(t, proxy, []kekconform.Row{
 		{Name: "cut", Fault: faultproxy.Fault{Cut: true}, Class: kek.Unavailable},
 		{Name: "half an answer", Fault: faultproxy.Fault{CutBody: true, Match: faultproxy.Path("keys/")}, Class: kek.Unavailable},
-		{Name: "slow", Fault: faultproxy.Fault{Delay: 30 * time.Second}, Class: kek.Unavailable},
+		{Name: "slow", Slow: true, Fault: faultproxy.Fault{Delay: 30 * time.Second}, Class: kek.Unavailable},
 		{Name: "internal", Fault: said(500, "InternalServerError", "", "Key Vault is not available."), Class: kek.Unavailable, RequestID: id},
 		{Name: "a gateway", Fault: faultproxy.Fault{Status: 502, Body: "<html>"}, Class: kek.Unavailable},
 		{Name: "throttled", Fault: throttled, Class: kek.Throttled, RetryAfter: 10 * time.Second, RequestID: id},

@@ -213,6 +213,8 @@ func (v *vault) compute(w http.ResponseWriter, r *http.Request, here string, par
 		refuse(w, http.StatusForbidden, "Forbidden", "KeyDisabled", "Operation "+parts[3]+" is not allowed on a disabled key.")
 		return
 	}
+	v.mu.Unlock()
+	defer v.mu.Lock()
 	value, err := base64.RawURLEncoding.DecodeString(request.Value)
 	var result []byte
 	if err == nil && parts[3] == "encrypt" {
@@ -236,7 +238,7 @@ func (v *vault) config(t *testing.T, address string) Config {
 	return Config{
 		Vault: address, Key: keyOfTests, AuthorityHost: v.address, AnyVaultDomain: true,
 		Auth:    Auth{ClientSecret: &ClientSecret{TenantID: tenant, ClientID: clientID, File: file}},
-		Connect: connect.Config{CAFile: v.authority.File, Proxy: "none", Timeout: 5 * time.Second},
+		Connect: connect.Config{CAFile: v.authority.File, Proxy: "none", Timeout: 30 * time.Second},
 	}
 }
 

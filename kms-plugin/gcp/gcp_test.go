@@ -56,7 +56,7 @@ func TestFailures(t *testing.T) {
 		{Name: "cut", Inject: func() {
 			c.set(func(context.Context, string) error { c.listener.cut(); return nil }, nil)
 		}, Class: kek.Unavailable},
-		{Name: "slow", Inject: func() {
+		{Name: "slow", Slow: true, Inject: func() {
 			c.set(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }, nil)
 		}, Class: kek.Unavailable},
 		{Name: "unavailable", Inject: says(codes.Unavailable, "The service is currently unavailable."), Class: kek.Unavailable},

@@ -301,7 +301,7 @@ func (c *cloud) config(t *testing.T) Config {
 	c.account(t, file, c.signer)
 	return Config{
 		Key: keyName, CredentialsFile: file, Endpoint: c.address,
-		Connect: connect.Config{CAFile: c.authority.File, Proxy: "none", Timeout: 5 * time.Second},
+		Connect: connect.Config{CAFile: c.authority.File, Proxy: "none", Timeout: 30 * time.Second},
 	}
 }
 

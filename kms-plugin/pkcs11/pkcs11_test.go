@@ -43,7 +43,7 @@ func TestFailures(t *testing.T) {
 		{Name: "the key may not", Inject: line("C_EncryptInit 68 0", "C_DecryptInit 68 0"), Ops: crypto, Class: kek.Misconfigured},
 		{Name: "no such mechanism", Inject: line("C_EncryptInit 70 0", "C_DecryptInit 70 0"), Ops: crypto, Class: kek.Misconfigured},
 		{Name: "the login is locked", Inject: line("C_EncryptInit 101 0", "C_DecryptInit 101 0", "C_Login a4 0"), Ops: crypto, Class: kek.Denied},
-		{Name: "slow", Inject: line("C_Encrypt 0 2500", "C_Decrypt 0 2500"), Ops: crypto, Class: kek.Unavailable},
+		{Name: "slow", Slow: true, Inject: line("C_Encrypt 0 2500", "C_Decrypt 0 2500"), Ops: crypto, Class: kek.Unavailable},
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/k8senc/k8senc/kms-plugin/gcp"
 	"github.com/k8senc/k8senc/kms-plugin/kek"
 	"github.com/k8senc/k8senc/kms-plugin/pkcs11"
+	"github.com/k8senc/k8senc/kms-plugin/vault"
 )
 
 type configKey = config.Key
@@ -22,6 +23,7 @@ func backends() daemon.Backends {
 		"azure":  remote(kek.Azure, azure.New),
 		"gcp":    remote(kek.GCP, gcp.New),
 		"pkcs11": remote(kek.PKCS11, pkcs11.New),
+		"vault":  remote(kek.Transit, vault.New),
 	}.WithLocal()
 }
 
