@@ -46,6 +46,10 @@ func formats(ctx context.Context, r *run) error {
 
 // oldest does the same with the oldest release, and has the newest one serve what it wrote.
 func oldest(ctx context.Context, r *run) error {
+	if r.OldAPIServer == "" {
+		r.Say("no old release was given: nothing is proven with one")
+		return nil
+	}
 	w := &world{label: "old", all: r.local, kms: []string{"--kms", "toy-v1=" + r.toy.Endpoint()}}
 	defer w.end()
 	if err := r.fillWorld(ctx, w, true); err != nil {

@@ -141,7 +141,11 @@ func start() int {
 	}
 	fmt.Println()
 	r.Table()
-	fmt.Printf("proven with kube-apiserver %s and %s, etcd %s\n", r.release, r.oldRelease, r.etcdRelease)
+	fmt.Printf("proven with kube-apiserver %s, etcd %s", r.release, r.etcdRelease)
+	if r.oldRelease != "" {
+		fmt.Printf("; oldest release: kube-apiserver %s", r.oldRelease)
+	}
+	fmt.Println()
 	return 0
 }
 
@@ -167,6 +171,9 @@ func (r *run) begin() error {
 		return err
 	}
 	for program, release := range map[string]*string{r.APIServer: &r.release, r.OldAPIServer: &r.oldRelease} {
+		if program == "" {
+			continue
+		}
 		said, err := command(context.Background(), "", program, "--version")
 		if err != nil {
 			return err
@@ -186,6 +193,10 @@ func (r *run) all(ctx context.Context, chosen []step) error {
 	do := func(one step) error {
 		r.Say("step %s: %s", one.name, one.what)
 		if err := one.do(ctx, r); err != nil {
+			if ctx.Err() == nil {
+				r.Say("step %s FAILED", one.name)
+			}
+			cancel()
 			return fmt.Errorf("step %s: %w", one.name, err)
 		}
 		r.Say("step %s is done", one.name)
@@ -203,11 +214,9 @@ func (r *run) all(ctx context.Context, chosen []step) error {
 			failed = do(one)
 		}
 	}
-	if failed != nil {
-		cancel()
-	}
 	for range waiting {
-		if err := <-beside; err != nil && failed == nil {
+		// What was cancelled because of another step's failure is not the failure.
+		if err := <-beside; err != nil && (failed == nil || errors.Is(failed, context.Canceled)) {
 			failed = err
 		}
 	}

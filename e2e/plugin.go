@@ -102,7 +102,7 @@ func (p *pair) rotatesKEK(ctx context.Context, label string, plugin kms) error {
 	if err != nil {
 		return err
 	}
-	if err := p.verify(ctx, p.name+"-rotated"); err != nil {
+	if err := p.verify(ctx, p.name+"-rotated", false); err != nil {
 		return err
 	}
 	if after, err = p.keyIDs(ctx, "after"); err != nil {
@@ -155,8 +155,8 @@ func (p *pair) outage(ctx context.Context, label string, plugin kms, config []by
 		modes[one.Moment] = one
 	}
 	a, b := p.members[0], p.members[1]
-	// A third server leaves a value under a seed that the other two never saw.
-	if err := p.strange(ctx, config); err != nil {
+	strange, err := p.strange(ctx)
+	if err != nil {
 		return err
 	}
 	known := "known"
@@ -171,6 +171,9 @@ func (p *pair) outage(ctx context.Context, label string, plugin kms, config []by
 	reading, stopReading := p.keepReading(ctx, known)
 	begin := time.Now()
 	plugin.Crash()
+	if err := put(ctx, p.etcd, strangeKey, strange); err != nil {
+		return err
+	}
 	at := func(moment time.Duration) { wait(ctx, time.Until(begin.Add(moment))) }
 
 	// A reload that is asked for while the KMS is down is not taken.
@@ -225,15 +228,30 @@ func (p *pair) outage(ctx context.Context, label string, plugin kms, config []by
 	return nil
 }
 
-// strange has a third server write under its own seed, and ends it.
-func (p *pair) strange(ctx context.Context, config []byte) error {
+const strangeKey = "/registry/secrets/" + loadNamespace + "/strange"
+
+// strange has a server on another etcd write a value under a seed that the others never saw. Whatever is written into their own
+// etcd they read at once, for their watch caches.
+func (p *pair) strange(ctx context.Context) ([]byte, error) {
+	e, err := p.run.etcd(ctx, p.name+"-strange")
+	if err != nil {
+		return nil, err
+	}
+	defer e.Stop()
+	elsewhere := &pair{run: p.run, name: p.name + "-strange", etcd: e}
 	third := &member{letter: "C", path: p.members[1].path}
-	if err := p.startMember(ctx, third); err != nil {
-		return err
+	if err := elsewhere.startMember(ctx, third); err != nil {
+		return nil, err
 	}
 	defer third.server.Stop()
-	_, err := third.client.typed.CoreV1().Secrets(loadNamespace).Create(ctx, secretOf(loadNamespace, "strange", 10), metav1.CreateOptions{})
-	return err
+	if err := createMany(ctx, third.client, loadNamespace, 0, 0); err != nil {
+		return nil, err
+	}
+	if _, err := third.client.typed.CoreV1().Secrets(loadNamespace).Create(ctx, secretOf(loadNamespace, "strange", 10), metav1.CreateOptions{}); err != nil {
+		return nil, err
+	}
+	values, err := stored(ctx, e, strangeKey)
+	return values[strangeKey], err
 }
 
 // expectMode tries a write, a read of a known and one of an unknown seed, and compares with the table.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	k8senc "github.com/k8senc/k8senc/bindings-c/go"
@@ -74,8 +75,9 @@ func (r *run) writeRecording() error {
 	}
 	v2 := provider{name: "toy-v2", kind: "kms-v2", endpoint: r.toy.Endpoint()}
 	r.recorded.Format, r.recorded.KeyID = 1, "kek-1"
-	r.recorded.Source = map[string]string{"kube-apiserver": r.release, "kube-apiserver-old": r.oldRelease, "etcd": r.etcdRelease}
+	r.recorded.Source = map[string]string{"etcd": r.etcdRelease}
 	r.recorded.Config = strings.ReplaceAll(string(configOf(append([]provider{v2}, r.local...)...)), v2.endpoint, "unix:///run/kms.sock")
+	slices.SortFunc(r.recorded.Values, func(a, b recorded) int { return strings.Compare(a.ID, b.ID) })
 	text, err := json.MarshalIndent(r.recorded, "", " ")
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func reencrypt(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	if err := p.verify(ctx, "reencrypted"); err != nil {
+	if err := p.verify(ctx, "reencrypted", false); err != nil {
 		return err
 	}
 	after, err := digests(ctx, p.members[1].client, "rewritten")

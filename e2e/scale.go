@@ -156,7 +156,7 @@ func scale(ctx context.Context, r *run) error {
 	if err := faultsOf("requests failed during the rewrite", watch.failures); err != nil {
 		return err
 	}
-	if err := p.verify(ctx, "scale-rewritten"); err != nil {
+	if err := p.verify(ctx, "scale-rewritten", false); err != nil {
 		return err
 	}
 	for i, write := range []bool{false, true} {

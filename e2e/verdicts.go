@@ -284,6 +284,9 @@ func (r *run) started(ctx context.Context) error {
 	defer e.Stop()
 	var faults []string
 	for _, one := range starts() {
+		if one.old && r.OldAPIServer == "" {
+			continue
+		}
 		path := r.Path("config", "start-"+one.name+".yaml")
 		if one.config != "" || one.name == "empty" {
 			if err := os.WriteFile(path, []byte(one.config), 0o600); err != nil {

@@ -658,3 +658,18 @@ fn every_file_of_a_plan_loads_whatever_the_names() {
         assert!(plan.ok && files(&plan).len() == 3, "{name}");
     }
 }
+
+#[test]
+fn only_a_plan_to_plain_text_wants_to_see_it() {
+    for (goal, exposed) in [("rotate-key", false), ("decrypt-all", true)] {
+        let plan = planned(BLOCK, goal, &PlanOptions::default());
+        let verify = plan.steps.iter().find(|s| s.name == "verify").unwrap();
+        let sign = &verify.checks[0].what;
+        assert_eq!(
+            sign.contains("all of it is exposed"),
+            exposed,
+            "{goal}: {sign}"
+        );
+        assert_ne!(sign.contains("stale, exposed"), exposed, "{goal}: {sign}");
+    }
+}

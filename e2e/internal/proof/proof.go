@@ -4,6 +4,7 @@ package proof
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,6 +52,14 @@ func (p *Proof) Add(step, what string, count int) {
 func (p *Proof) Table() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// Steps run beside each other; their rows belong together, in the order in which the steps began to prove something.
+	first := map[string]int{}
+	for i, row := range p.rows {
+		if _, seen := first[row.Step]; !seen {
+			first[row.Step] = i
+		}
+	}
+	slices.SortStableFunc(p.rows, func(a, b Row) int { return first[a.Step] - first[b.Step] })
 	widest, name := 0, 0
 	for _, row := range p.rows {
 		widest, name = max(widest, len(row.What)), max(name, len(row.Step))
