@@ -1,5 +1,6 @@
 //! The chain of each rule of a configuration, and which of them takes a resource.
 
+use etcd_store::{HashKey, NameHash};
 use k8s_object::EtcdName;
 use k8senc::chain::{Chain, ProviderSpec};
 use k8senc_config::{Config, GroupResource, Provider};
@@ -19,18 +20,24 @@ pub(crate) struct Rule {
     pub chain: Chain,
     /// Whether one of the providers encrypts.
     pub covered: bool,
+    /// A keyed hash of each local key, by provider: the same secret under two names or rules is one key.
+    secrets: Vec<Vec<NameHash>>,
 }
 
 impl<'c> Chains<'c> {
-    pub(crate) fn new(config: &'c Config, options: &Options<'_>) -> Result<Self, AuditError> {
+    pub(crate) fn new(
+        config: &'c Config,
+        options: &Options<'_>,
+        hash_key: &HashKey,
+    ) -> Result<Self, AuditError> {
         let rules = config.rules().map(|(name, providers)| {
-            let rule = Rule::new(Some(name.to_string()), &providers, options)?;
+            let rule = Rule::new(Some(name.to_string()), &providers, options, hash_key)?;
             Ok((name.clone(), rule))
         });
         Ok(Self {
             config,
             rules: rules.collect::<Result<_, AuditError>>()?,
-            unmatched: Rule::new(None, &[], options)?,
+            unmatched: Rule::new(None, &[], options, hash_key)?,
         })
     }
 
@@ -53,6 +60,7 @@ impl Rule {
         name: Option<String>,
         providers: &[&Provider],
         options: &Options<'_>,
+        hash_key: &HashKey,
     ) -> Result<Self, AuditError> {
         let specs: Vec<ProviderSpec> = providers.iter().map(|p| p.spec()).collect();
         let chain = if specs.is_empty() {
@@ -64,7 +72,21 @@ impl Rule {
             name,
             chain: chain.map_err(AuditError::Configuration)?,
             covered: providers.iter().any(|p| !matches!(p, Provider::Identity)),
+            secrets: providers
+                .iter()
+                .map(|provider| match provider {
+                    Provider::Aescbc(keys) | Provider::Aesgcm(keys) | Provider::Secretbox(keys) => {
+                        keys.iter().map(|k| hash_key.hash(k.secret())).collect()
+                    }
+                    _ => Vec::new(),
+                })
+                .collect(),
         })
+    }
+
+    /// What stands for the secret of a local key.
+    pub(crate) fn secret_at(&self, provider: usize, key: Option<usize>) -> Option<NameHash> {
+        self.secrets.get(provider)?.get(key?).copied()
     }
 
     /// The key, or KMS provider, at a place of the chain.

@@ -9,6 +9,15 @@ use std::io;
 pub enum AuditError {
     /// The file is no etcd backend, or is damaged where it cannot be skipped.
     Store(etcd_store::Error),
+    /// A file of the write-ahead log is none, or damaged where it cannot be skipped.
+    Log {
+        /// The file's name, escaped.
+        name: String,
+        /// What is wrong with it.
+        error: etcd_store::Error,
+    },
+    /// A source of rows stopped: a code that bindings share, and one clause.
+    Rows(&'static str, String),
     /// The path names a directory, a pipe or a device.
     NotAFile,
     /// Others than its owner may write the file, so it is not mapped.
@@ -28,7 +37,8 @@ impl AuditError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Store(e) => e.code(),
+            Self::Store(e) | Self::Log { error: e, .. } => e.code(),
+            Self::Rows(code, _) => code,
             Self::NotAFile => "not-a-file",
             Self::NotPrivate => "not-private",
             Self::Open(_) => "open",
@@ -52,6 +62,8 @@ impl fmt::Display for AuditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(e) => e.fmt(f),
+            Self::Log { name, error } => write!(f, "write-ahead log {name}: {error}"),
+            Self::Rows(_, text) => f.write_str(text),
             Self::NotAFile => {
                 f.write_str("not a regular file: an etcd snapshot or a member's db file is needed")
             }

@@ -12,11 +12,11 @@ use crate::report::{
 use crate::tally::{GroupTally, Tally};
 
 /// A finding of one kind; texts are filled in by [`finding`].
-struct Rule {
-    code: &'static str,
-    class: Class,
-    severity: Severity,
-    advice: &'static str,
+pub(crate) struct Rule {
+    pub code: &'static str,
+    pub class: Class,
+    pub severity: Severity,
+    pub advice: &'static str,
 }
 
 const EXPOSED: Rule = Rule {
@@ -128,6 +128,18 @@ const NONCE_REUSE: Rule = Rule {
     severity: Severity::Error,
     advice: "treat the values and this key as disclosed: two values under one nonce give away their difference and let others be forged; rotate the key and rewrite, and look at how the machine draws random numbers",
 };
+const REPEATED: Rule = Rule {
+    code: "repeated-ciphertext",
+    class: Class::History,
+    severity: Severity::Warning,
+    advice: "find out who wrote them: kube-apiserver draws a new nonce for each write and never stores one ciphertext twice, so an older value was put back, or put under another name, by other means",
+};
+const UNKNOWN_FORMAT: Rule = Rule {
+    code: "unknown-format",
+    class: Class::Current,
+    severity: Severity::Error,
+    advice: "find out who wrote them: the values begin as encrypted ones do, by a provider that no release of Kubernetes has",
+};
 const KEY_UNUSED: Rule = Rule {
     code: "key-removable",
     class: Class::File,
@@ -148,6 +160,9 @@ const DEK_FRAGMENTATION: Rule = Rule {
 };
 /// Seeds that restarts and rotations leave behind in a cluster that is looked after.
 const MANY_DEKS: u64 = 50;
+
+/// What a KMS may take before a list is answered: the default timeout of a request to a plugin.
+const COLD_START_MS: u64 = 3000;
 
 /// What is known of the file beyond the counters.
 pub(crate) struct Evidence<'e> {
@@ -186,8 +201,8 @@ fn evidence(tally: &Tally, from: &Evidence<'_>, all: &mut Vec<Finding>) {
     }
     if let Some(residue) = from.residue.filter(|r| r.fragments > 0) {
         let message = format!(
-            "{} free pages hold the beginning of an object in plaintext, without its row",
-            residue.fragments
+            "{} in plaintext begin in free pages, without a row around them",
+            some(residue.fragments, "object")
         );
         all.push(finding(&RESIDUE_FRAGMENT, residue.fragments, message, &[]));
     }
@@ -216,7 +231,12 @@ fn evidence(tally: &Tally, from: &Evidence<'_>, all: &mut Vec<Finding>) {
             }
             ("v2", _) if dek.live > MANY_DEKS => (
                 &DEK_FRAGMENTATION,
-                format!("{} distinct seeds or DEKs of live values", dek.live),
+                format!(
+                    "{} distinct seeds or DEKs of live values: a cold start asks for them one after the other, so to stay within {} s each call may take {} ms",
+                    grouped(dek.live),
+                    COLD_START_MS / 1000,
+                    COLD_START_MS / dek.live
+                ),
             ),
             _ => continue,
         };
@@ -228,7 +248,7 @@ fn evidence(tally: &Tally, from: &Evidence<'_>, all: &mut Vec<Finding>) {
 }
 
 /// `1 live value`, `1,234 live values`.
-fn some(count: u64, one: &str) -> String {
+pub(crate) fn some(count: u64, one: &str) -> String {
     format!(
         "{} {one}{}",
         grouped(count),
@@ -245,7 +265,7 @@ pub(crate) fn are(count: u64, one: &str) -> String {
     )
 }
 
-fn finding(rule: &Rule, count: u64, message: String, examples: &[Example]) -> Finding {
+pub(crate) fn finding(rule: &Rule, count: u64, message: String, examples: &[Example]) -> Finding {
     Finding {
         code: rule.code,
         severity: rule.severity,
@@ -311,7 +331,6 @@ pub(crate) fn collect(tally: &Tally, from: &Evidence<'_>) -> Vec<Finding> {
     for group in &tally.groups {
         of_group(group, &mut all);
     }
-    crate::policy::sort(&mut all);
     all
 }
 
@@ -390,6 +409,26 @@ fn of_group(group: &GroupTally, all: &mut Vec<Finding>) {
         ),
         &group.undecided,
     );
+    if group.key.provider == "unknown" {
+        add(
+            &UNKNOWN_FORMAT,
+            c.live,
+            format!(
+                "{} of a format that is not known",
+                are(c.live, "live value")
+            ),
+            &group.unknown,
+        );
+    }
+    add(
+        &REPEATED,
+        group.repeated,
+        format!(
+            "{} ciphertext for ciphertext that of another row",
+            are(group.repeated, "value")
+        ),
+        &group.repeats,
+    );
     add(
         &NONCE_REUSE,
         group.nonces_reused,
@@ -433,6 +472,7 @@ mod tests {
     /// The codes of findings for a file with so many live seeds; no real server makes so many quickly.
     fn codes(live: u64) -> Vec<&'static str> {
         let snapshot = Snapshot {
+            source: "file",
             bytes: 0,
             revision: 0,
             compact_revision: 0,

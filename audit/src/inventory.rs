@@ -7,17 +7,18 @@ use crate::escape::shown;
 use crate::part::Place;
 use crate::report::{Counts, DekCount, Group, OtherKeys, Resource, Unreadable};
 use crate::tally::{GroupTally, Tally, WhyTally};
+use crate::timeline::Dates;
 
 /// What is counted together when there are too many groups.
 const FOLDED: &str = "(others)";
 
 /// The groups of Kubernetes objects, sorted; deletions count for resources only.
-pub(crate) fn groups(tally: &Tally) -> Vec<Group> {
+pub(crate) fn groups(tally: &Tally, dates: &Dates) -> Vec<Group> {
     let mut groups: Vec<Group> = tally
         .groups
         .iter()
         .filter(|g| g.counts.live + g.counts.history > 0)
-        .filter_map(|g| group(g, resource_name(g)?))
+        .filter_map(|g| group(g, resource_name(g)?, dates))
         .collect();
     groups.sort_by(|a, b| {
         let key = |g: &Group| {
@@ -35,7 +36,7 @@ pub(crate) fn groups(tally: &Tally) -> Vec<Group> {
     groups
 }
 
-fn resource_name(group: &GroupTally) -> Option<String> {
+pub(crate) fn resource_name(group: &GroupTally) -> Option<String> {
     match &group.key.place {
         _ if group.folded => Some(FOLDED.to_owned()),
         Place::Resource { name, .. } => Some(shown(name)),
@@ -43,7 +44,7 @@ fn resource_name(group: &GroupTally) -> Option<String> {
     }
 }
 
-fn group(tally: &GroupTally, resource: String) -> Option<Group> {
+fn group(tally: &GroupTally, resource: String, dates: &Dates) -> Option<Group> {
     let mut whys: Vec<Unreadable> = tally.whys.iter().map(unreadable).collect();
     whys.sort_by(|a, b| (&a.code, &a.upstream).cmp(&(&b.code, &b.upstream)));
     let counts = Counts {
@@ -63,6 +64,9 @@ fn group(tally: &GroupTally, resource: String) -> Option<Group> {
         key_id_hash: tally.key.key_id.as_deref().map(digest::of_key_id),
         first_revision: tally.first_revision,
         last_revision: tally.last_revision,
+        first_use: dates.of(tally.first_revision),
+        last_use: dates.of(tally.last_revision),
+        versions: tally.versions,
         form: tally.key.form,
         counts,
         stale_why: tally.stale_why.clone(),

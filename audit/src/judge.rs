@@ -29,6 +29,8 @@ pub(crate) struct Attribution<'v> {
     pub guessed: bool,
     pub key_id: Option<&'v [u8]>,
     pub form: Option<&'static str>,
+    /// Provider and key in the chain of its rule.
+    pub slot: Option<(usize, Option<usize>)>,
 }
 
 impl<'v> Attribution<'v> {
@@ -45,6 +47,7 @@ impl<'v> Attribution<'v> {
             guessed: local,
             key_id: v2.map(|o| o.key_id.as_bytes()),
             form: v2.and_then(|o| form(o.source_type)),
+            slot: None,
         }
     }
 }
@@ -130,6 +133,7 @@ impl<'v> Subject<'v> {
             other => {
                 let named = rule.chain.named_in(self.stored);
                 group.name(named.and_then(|(provider, key)| rule.name_at(provider, key)));
+                group.slot = named;
                 let state = match other {
                     Err(error) => refuse(error.code(), error.upstream()),
                     Ok(_) => State::Undecided,
@@ -138,6 +142,7 @@ impl<'v> Subject<'v> {
             }
         };
         group.name(rule.name_at(how.provider, how.key));
+        group.slot = Some((how.provider, how.key));
         if self.inspection.format == Format::KmsV1 {
             group.form = Some(if how.unauthenticated { "cbc" } else { "gcm" });
         }

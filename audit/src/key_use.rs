@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use k8senc_config::{Config, Provider};
 
 use crate::escape::shown;
-use crate::report::{Group, KeyUse, Removable, Residue};
+use crate::report::{Group, KeyUse, LogReport, Removable, Residue};
+use crate::timeline::Dates;
 
 /// One line for each key and KMS provider of the configuration, in the order of the file.
 pub(crate) fn keys(
     config: Option<&Config>,
     groups: &[Group],
     residue: Option<&Residue>,
+    log: Option<&LogReport>,
+    dates: &Dates,
 ) -> Vec<KeyUse> {
     let mut keys: Vec<KeyUse> = Vec::new();
     let mut index: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
@@ -65,6 +68,7 @@ pub(crate) fn keys(
         };
         key.live += group.counts.live;
         key.history += group.counts.history;
+        key.versions += group.versions;
         let first = [key.first_revision, group.first_revision]
             .into_iter()
             .filter(|r| *r > 0)
@@ -82,7 +86,22 @@ pub(crate) fn keys(
             key.residue = Some(key.residue.unwrap_or_default() + group.rows);
         }
     }
+    for group in log.iter().flat_map(|l| &l.groups) {
+        if let Some(key) = group
+            .key
+            .clone()
+            .and_then(|name| index.get(&(group.provider, name)))
+            .and_then(|at| keys.get_mut(*at))
+        {
+            key.log = Some(key.log.unwrap_or_default() + group.only);
+        }
+    }
     for key in &mut keys {
+        key.first_use = dates.of(key.first_revision);
+        key.last_use = dates.of(key.last_revision);
+        if log.is_some() {
+            key.log.get_or_insert(0);
+        }
         if residue.is_some() {
             key.residue.get_or_insert(0);
         }

@@ -11,49 +11,60 @@
 //! a fault of a value is counted, a fault of the file is an [`AuditError`], and tables that a crafted file could fill are bounded.
 
 mod chains;
+mod configurations;
 mod digest;
 mod drill;
+mod encodings;
 mod error;
 mod escape;
+mod evidence;
 mod examine;
 mod findings;
 mod inventory;
 mod judge;
 mod key_use;
-mod log;
+mod kinds;
+mod logs;
 #[cfg(unix)]
 mod mapped;
+mod marks;
 mod names;
 mod options;
 mod part;
 mod policy;
 pub mod report;
 mod residue;
+mod rows;
 mod scan;
 mod source;
+mod starts;
 mod survey;
 mod tally;
+mod timeline;
+pub mod trial;
 
-use etcd_store::{PageSource, Store};
+use etcd_store::{HashKey, PageSource, Store, Warning};
 use k8senc::kms::DekTable;
 use k8senc_config::Config;
 
 pub use drill::{Drill, DrillResource, Missing};
 pub use error::AuditError;
 pub use escape::escape;
-pub use log::LogRead;
+pub use logs::LogFile;
 #[cfg(unix)]
 pub use mapped::MappedSource;
 pub use options::{Options, Progress};
 pub use policy::{PolicyError, Requirement};
 pub use report::{About, Report, ReportFormat};
+pub use rows::{Piece, RowSource, RowsAbout, StoredRow, audit_rows, dek_requests_of_rows};
 pub use source::{AnySource, FileSource};
 pub use survey::{DekNeed, DekSurvey};
 
 use chains::Chains;
 use examine::{Context, Examiner};
+use logs::Logged;
 use options::Pace;
-use report::{HashStatus, Sha256Check, Snapshot};
+use report::{HashStatus, LogReport, Sha256Check, Snapshot};
 use tally::Tally;
 
 /// Reads the whole file once and says what is in it. Without a configuration values are classified by what they begin with;
@@ -68,18 +79,28 @@ pub fn audit(
     options: &Options<'_>,
 ) -> Result<Report, AuditError> {
     let store = Store::open(source, &etcd_store::Options::default())?;
-    let chains = config.map(|c| Chains::new(c, options)).transpose()?;
-    let shared = Context {
+    let hash_key = options.hash_key();
+    let chains = config
+        .map(|c| Chains::new(c, options, &hash_key))
+        .transpose()?;
+    let also = also(options, &hash_key)?;
+    let mut shared = Context {
         chains: chains.as_ref(),
+        also: &also,
+        logged: None,
         deks,
         etcd_prefix: options.etcd_prefix.as_deref(),
-        hash_key: options.hash_key(),
+        hash_key,
         survey: false,
     };
     let layout = *store.layout();
     let hashed = if options.hash { layout.db_len } else { 0 };
-    let pace = Pace::new(options, layout.db_len.saturating_add(hashed));
+    let logged_bytes: u64 = options.logs.iter().map(|log| log.source.len()).sum();
+    let pace = Pace::new(options, layout.db_len + hashed + logged_bytes);
+    let logged = Logged::collect(&options.logs, &shared, &pace)?;
+    shared.logged = Some(&logged).filter(|log| !log.is_empty());
     let mut tally = Tally::new(options.examples);
+    tally.several = !also.is_empty();
     let claims = store.leaves().finish()?;
     if options.residue {
         tally.leftovers =
@@ -136,30 +157,79 @@ pub fn audit(
         .chain(claims.warning())
         .collect();
     let snapshot = snapshot(&store, &tally, sha256);
-    let groups = inventory::groups(&tally);
+    let log = (!options.logs.is_empty()).then(|| {
+        let applied = snapshot.consistent_index;
+        logged.report(&tally.logged, applied, options.examples)
+    });
+    Ok(assemble(
+        tally,
+        config,
+        options,
+        snapshot,
+        &warnings,
+        options.residue,
+        log,
+    ))
+}
+
+/// The chains of the further configurations.
+fn also<'a>(options: &Options<'a>, hash_key: &HashKey) -> Result<Vec<Chains<'a>>, AuditError> {
+    const MOST: usize = 31;
+    let further = options.also.iter().take(MOST);
+    further
+        .map(|(_, config)| Chains::new(config, options, hash_key))
+        .collect()
+}
+
+/// From counters to the report.
+fn assemble(
+    mut tally: Tally,
+    config: Option<&Config>,
+    options: &Options<'_>,
+    snapshot: Snapshot,
+    warnings: &[Warning],
+    residue: bool,
+    log: Option<LogReport>,
+) -> Report {
+    let dates = core::mem::take(&mut tally.timeline).finish();
+    let groups = inventory::groups(&tally, &dates);
     let resources = inventory::resources(&tally);
     let mut totals = report::Counts::default();
     for resource in &resources {
         totals += resource.counts;
     }
-    let residue = options
-        .residue
-        .then(|| tally.leftovers.report(options.examples));
-    let keys = key_use::keys(config, &groups, residue.as_ref());
+    let residue = residue.then(|| tally.leftovers.report(options.examples));
+    let keys = key_use::keys(config, &groups, residue.as_ref(), log.as_ref(), &dates);
     let deks = inventory::deks(&tally);
-    let evidence = findings::Evidence {
+    let known = findings::Evidence {
         snapshot: &snapshot,
-        warnings: &warnings,
+        warnings,
         residue: residue.as_ref(),
         keys: &keys,
         deks: &deks,
         caches: &caches(config),
     };
-    Ok(Report {
+    let mut findings = findings::collect(&tally, &known);
+    evidence::budgets(&keys, &mut findings);
+    evidence::ages(&groups, options, &mut findings);
+    evidence::key_ids(&groups, &mut findings);
+    if let Some(log) = &log {
+        evidence::log(log, &mut findings);
+    }
+    let (mut configurations, mut opened_by) = (Vec::new(), Vec::new());
+    if let Some(config) = config {
+        evidence::near_misses(&tally, config, options, &mut findings);
+        if tally.several {
+            (configurations, opened_by) = configurations::openers(&tally, config, options);
+            evidence::openers(&opened_by, &configurations::names(options), &mut findings);
+        }
+    }
+    policy::sort(&mut findings);
+    Report {
         format: report::FORMAT,
         kind: "k8senc-audit",
         judged: config.is_some(),
-        findings: findings::collect(&tally, &evidence),
+        findings,
         snapshot,
         totals,
         resources,
@@ -167,8 +237,16 @@ pub fn audit(
         deks,
         other_keys: inventory::other_keys(&tally, options.examples),
         residue,
+        log,
+        nonces: report::Nonces {
+            compared: tally.marks.len() as u64,
+            beyond: tally.marks_beyond,
+        },
+        configurations,
+        opened_by,
+        newest_object: dates.newest(),
         keys,
-    })
+    }
 }
 
 /// Names and cache sizes of the KMS v1 providers.
@@ -190,12 +268,15 @@ pub fn dek_requests(
     options: &Options<'_>,
 ) -> Result<DekSurvey, AuditError> {
     let store = Store::open(source, &etcd_store::Options::default())?;
-    let chains = Chains::new(config, options)?;
+    let hash_key = options.hash_key();
+    let chains = Chains::new(config, options, &hash_key)?;
     let shared = Context {
         chains: Some(&chains),
+        also: &[],
+        logged: None,
         deks,
         etcd_prefix: options.etcd_prefix.as_deref(),
-        hash_key: options.hash_key(),
+        hash_key,
         survey: true,
     };
     let pace = Pace::new(options, store.layout().db_len);
@@ -220,6 +301,7 @@ const UNCHECKED: Sha256Check = Sha256Check {
 fn snapshot<S: PageSource>(store: &Store<S>, tally: &Tally, sha256: Sha256Check) -> Snapshot {
     let info = store.info();
     Snapshot {
+        source: "file",
         bytes: store.layout().file_len,
         revision: info.revision,
         compact_revision: info.compact_revision,

@@ -7,8 +7,9 @@ use std::hash::RandomState;
 
 use etcd_store::HashKey;
 use k8senc::crypto::Backend;
+use k8senc_config::Config;
 
-use crate::AuditError;
+use crate::{AuditError, LogFile};
 
 /// Called with the bytes done and the bytes in all, from any thread.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
@@ -31,6 +32,14 @@ pub struct Options<'a> {
     pub etcd_prefix: Option<Vec<u8>>,
     /// Sixteen random bytes against crafted names; drawn from the operating system when absent.
     pub hash_key: Option<[u8; 16]>,
+    /// The name of the configuration, where there are several.
+    pub config_name: String,
+    /// Further configurations, by name: which of them opens which value. At most 31.
+    pub also: Vec<(String, &'a Config)>,
+    /// The files of the member's write-ahead log.
+    pub logs: Vec<LogFile<'a>>,
+    /// The time that ages count from, in seconds since 1970, and the age in seconds from which a key is old.
+    pub max_key_age: Option<(i64, i64)>,
     /// Told about every MiB or so.
     pub progress: Option<Progress<'a>>,
     /// Looked at between batches; `true` ends with [`AuditError::Cancelled`].
@@ -49,6 +58,10 @@ impl Options<'_> {
             examples: 3,
             etcd_prefix: None,
             hash_key: None,
+            config_name: String::new(),
+            also: Vec::new(),
+            logs: Vec::new(),
+            max_key_age: None,
             progress: None,
             cancel: None,
         }
@@ -111,6 +124,17 @@ impl<'a> Pace<'a> {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if let Some(progress) = self.progress {
             progress(done.min(self.total), self.total);
+        }
+        if self.cancelled() {
+            return Err(AuditError::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// Tells how far a source of rows is, which knows better than a sum of bytes.
+    pub(crate) fn at(&self, done: u64, total: u64) -> Result<(), AuditError> {
+        if let Some(progress) = self.progress {
+            progress(done, total.max(done));
         }
         if self.cancelled() {
             return Err(AuditError::Cancelled);

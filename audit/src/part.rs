@@ -4,7 +4,9 @@ use etcd_store::{NameHash, RowKey};
 use k8senc::chain::Staleness;
 use k8senc::kms::DekRequest;
 
+use crate::marks::Mark;
 use crate::names::ByName;
+use crate::timeline::Anchor;
 
 /// Which counter a row belongs to. Texts are bytes of the file, not yet escaped.
 #[derive(Clone, Debug, Default)]
@@ -58,8 +60,14 @@ pub(crate) struct Seen {
     /// Index into [`Part::deks`].
     pub dek: Option<usize>,
     pub verdict: Verdict,
-    /// aesgcm: the nonce under its key, and the tag, which tells values apart.
-    pub nonce: Option<(NameHash, [u8; 16])>,
+    /// How often its name was written, as etcd counts it; 0 when the source does not say.
+    pub version: i64,
+    /// The nonce under its key, where the key is known for certain.
+    pub mark: Option<Mark>,
+    /// Name and value, where the write-ahead log holds them too.
+    pub logged: Option<NameHash>,
+    /// The configurations that open it, a bit each, and those that wait for a KMS.
+    pub opens: (u32, u32),
     /// Place of the etcd key in [`Part::names`], for rows that may become examples.
     pub text: Option<(usize, usize)>,
 }
@@ -78,6 +86,17 @@ pub(crate) struct Why {
     pub upstream: Option<Vec<u8>>,
 }
 
+/// A value that did not open, to be tried with other keys; ciphertext, or what no rule reads.
+#[derive(Clone)]
+pub(crate) struct Sample {
+    /// Index into [`Part::groups`].
+    pub group: usize,
+    /// Index into [`Part::whys`].
+    pub why: usize,
+    pub etcd_key: Vec<u8>,
+    pub stored: Vec<u8>,
+}
+
 /// What one batch holds, newest row first.
 #[derive(Default)]
 pub(crate) struct Part {
@@ -87,6 +106,10 @@ pub(crate) struct Part {
     pub whys: Vec<Why>,
     pub names: Vec<u8>,
     pub damaged: Vec<(RowKey, u64)>,
+    /// Revisions and the times of objects created at them.
+    pub anchors: Vec<Anchor>,
+    /// A few values that did not open.
+    pub samples: Vec<Sample>,
     /// Pages with bytes where there should be none.
     pub slack: Vec<u64>,
     pub group_index: ByName<usize>,

@@ -6,31 +6,20 @@
 use std::collections::HashMap;
 
 use etcd_store::{Claims, FreeKind, FreeRun, PageSource, RowKey, Store};
-use k8s_object::{EtcdKey, find_protobuf, parse_etcd_key};
-use k8senc::inspect::{Format, inspect};
+use k8s_object::find_protobuf;
 
 use crate::AuditError;
 use crate::escape::{clip, shown};
 use crate::examine::Context;
+use crate::kinds::Kinds;
 use crate::report::{Example, Residue, ResidueGroup};
 
 /// Rows kept; real files hold no more than they have pages, a crafted one could cost memory.
 const MAX_ROWS: usize = 2_000_000;
 /// Pages of a run without header that are looked at in one go.
 const PIECE: u64 = 256;
-/// Kinds kept apart.
-const MAX_KINDS: usize = 10_000;
 /// Names kept for examples, since many of them turn out to be duplicates of rows.
 const MAX_NAMES: usize = 100_000;
-
-/// Resource, whether a rule encrypts it or it is sensitive, provider and key name.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct ResidueKind {
-    resource: Vec<u8>,
-    exposed: bool,
-    provider: &'static str,
-    key: Option<Vec<u8>>,
-}
 
 struct ResidueRow {
     kind: u32,
@@ -41,13 +30,13 @@ struct ResidueRow {
 #[derive(Default)]
 pub(crate) struct Leftovers {
     rows: HashMap<RowKey, ResidueRow>,
-    kinds: Vec<ResidueKind>,
-    index: HashMap<ResidueKind, u32>,
+    kinds: Kinds,
     names: usize,
     duplicates: u64,
     beyond: u64,
     pages: u64,
-    fragments: u64,
+    /// Pages, or pieces of them, where a plaintext object begins without its row.
+    pub fragments: u64,
 }
 
 impl Leftovers {
@@ -98,42 +87,14 @@ impl Leftovers {
         Ok(found)
     }
 
-    fn add(&mut self, key: RowKey, etcd_key: &[u8], value: &[u8], shared: &Context<'_>) {
-        let EtcdKey::Object(object) = parse_etcd_key(etcd_key, shared.etcd_prefix) else {
-            return;
-        };
+    /// Takes one old value.
+    pub(crate) fn add(&mut self, key: RowKey, etcd_key: &[u8], value: &[u8], shared: &Context<'_>) {
         if self.rows.len() >= MAX_ROWS {
             self.beyond += 1;
             return;
         }
-        let rule = shared.chains.map(|chains| chains.of(&object));
-        let format = inspect(value);
-        let plain = format.format == Format::Plain;
-        let sensitive = object.resource == "secrets" && object.group == Some("");
-        let named = rule.and_then(|r| {
-            r.chain
-                .named_in(value)
-                .and_then(|(provider, key)| r.name_at(provider, key))
-        });
-        let exposed = plain && (sensitive || rule.is_some_and(|r| r.covered));
-        let kind = ResidueKind {
-            resource: clip(object.to_string().as_bytes()),
-            exposed,
-            provider: format.format.name(),
-            key: named.map(str::as_bytes).or(format.name).map(clip),
-        };
-        let at = match self.index.get(&kind) {
-            Some(at) => *at,
-            None if self.kinds.len() >= MAX_KINDS => {
-                self.beyond += 1;
-                return;
-            }
-            None => {
-                let at = self.kinds.len() as u32;
-                self.kinds.push(kind.clone());
-                self.index.insert(kind, at);
-                at
-            }
+        let Some((at, exposed)) = self.kinds.of(etcd_key, value, shared) else {
+            return;
         };
         let name = (exposed && self.names < MAX_NAMES).then(|| clip(etcd_key).into_boxed_slice());
         self.names += usize::from(name.is_some());
@@ -156,7 +117,7 @@ impl Leftovers {
 
     /// What is left when all rows were seen.
     pub(crate) fn report(&self, most: usize) -> Residue {
-        let mut sums: Vec<(u64, Vec<Example>)> = vec![(0, Vec::new()); self.kinds.len()];
+        let mut sums: Vec<(u64, Vec<Example>)> = vec![(0, Vec::new()); self.kinds.all().len()];
         let mut rows: Vec<_> = self.rows.iter().collect();
         rows.sort_by_key(|(key, _)| std::cmp::Reverse(**key));
         for (key, row) in rows {
@@ -173,6 +134,7 @@ impl Leftovers {
         }
         let mut groups: Vec<ResidueGroup> = self
             .kinds
+            .all()
             .iter()
             .zip(sums)
             .filter(|(_, (count, _))| *count > 0)

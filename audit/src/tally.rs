@@ -7,15 +7,21 @@ use k8senc::chain::Staleness;
 
 use crate::AuditError;
 use crate::escape::shown;
+use crate::marks::{Marks, Met};
 use crate::names::ByName;
-use crate::part::{GroupKey, Part, Place, Seen, State, Verdict, Why};
+use crate::part::{GroupKey, Part, Place, Sample, Seen, State, Verdict, Why};
 use crate::report::{Counts, Example};
 use crate::residue::Leftovers;
+use crate::timeline::Timeline;
 
 /// Groups counted apart. Real files have dozens; a crafted one can name another key in each row.
 const MAX_GROUPS: usize = 10_000;
-/// Nonces compared; 48 bytes each.
-const MAX_NONCES: usize = 4_000_000;
+/// Values that do not open kept for trying other keys: of one reason, of all, and bytes.
+const SAMPLES_OF_A_WHY: usize = 2;
+const MAX_SAMPLES: usize = 64;
+const MAX_SAMPLE_BYTES: usize = 8 << 20;
+/// Sets of configurations told apart.
+const MAX_OPENERS: usize = 10_000;
 /// Texts of refusal counted apart in one group.
 const MAX_WHYS: usize = 16;
 
@@ -37,8 +43,30 @@ pub(crate) struct Tally {
     pub slack_pages: Vec<u64>,
     /// What lies in free pages and was not seen in a row yet.
     pub leftovers: Leftovers,
-    nonces: ByName<[u8; 16]>,
+    /// Nonces that were compared.
+    pub marks: Marks,
+    /// Values whose nonce found no room.
+    pub marks_beyond: u64,
+    /// Names and values that the write-ahead log holds as well.
+    pub logged: Vec<NameHash>,
+    /// When revisions were written.
+    pub timeline: Timeline,
+    /// Values that did not open, by group and reason.
+    pub samples: Vec<Sample>,
+    sample_bytes: usize,
+    /// Whether there are several configurations.
+    pub several: bool,
+    /// Values by group and by who opens them and who waits.
+    pub openers: BTreeMap<(usize, u32, u32), Openers>,
     examples: usize,
+}
+
+/// Values that the same configurations open.
+#[derive(Default)]
+pub(crate) struct Openers {
+    pub live: u64,
+    pub history: u64,
+    pub examples: Vec<Example>,
 }
 
 struct DekSeen {
@@ -63,6 +91,11 @@ pub(crate) struct GroupTally {
     pub undecided: Vec<Example>,
     pub nonces_reused: u64,
     pub nonce_reuse: Vec<Example>,
+    pub repeated: u64,
+    pub repeats: Vec<Example>,
+    pub unknown: Vec<Example>,
+    /// Writes of the names of live values, as etcd counts them.
+    pub versions: u64,
     /// Of all its values; 0 before the first.
     pub first_revision: i64,
     pub last_revision: i64,
@@ -95,7 +128,14 @@ impl Tally {
             slack: 0,
             slack_pages: Vec::new(),
             leftovers: Leftovers::default(),
-            nonces: ByName::default(),
+            marks: Marks::default(),
+            marks_beyond: 0,
+            logged: Vec::new(),
+            timeline: Timeline::default(),
+            samples: Vec::new(),
+            sample_bytes: 0,
+            several: false,
+            openers: BTreeMap::new(),
             examples,
         }
     }
@@ -123,9 +163,13 @@ impl Tally {
         for (key, _) in &part.damaged {
             self.leftovers.seen(key);
         }
+        self.timeline.add(&part.anchors);
+        self.keep_samples(&part, &groups);
         for seen in &part.rows {
             self.leftovers.seen(&seen.key);
-            let reused = self.is_reused(seen);
+            self.logged.extend(seen.logged);
+            let met = seen.mark.map(|mark| (self.marks.meet(&mark), mark.fatal));
+            self.marks_beyond += u64::from(matches!(met, Some((Met::Beyond, _))));
             let deleted_before = self.live.deleted();
             let class = self.live.decide(seen.key, seen.name)?;
             let deleted = self.live.deleted() - deleted_before;
@@ -153,28 +197,64 @@ impl Tally {
                 });
                 known.live |= live;
             }
-            if let Some(group) = groups.get(seen.group).and_then(|g| self.groups.get_mut(*g)) {
+            let Some(at) = groups.get(seen.group).copied() else {
+                continue;
+            };
+            if self.several {
+                self.opened_by(at, seen, live, &part);
+            }
+            if let Some(group) = self.groups.get_mut(at) {
                 group.add(seen, live, &part, self.examples);
-                if reused {
-                    group.reuse(seen, &part, self.examples);
+                match met {
+                    Some((Met::Reused, true)) => group.reuse(seen, &part, self.examples),
+                    Some((Met::Repeated, _)) => group.repeat(seen, &part, self.examples),
+                    _ => {}
                 }
             }
         }
         Ok(())
     }
 
-    /// Whether another value has the same nonce under the same key. A value that was stored twice is no other one.
-    fn is_reused(&mut self, seen: &Seen) -> bool {
-        let Some((nonce, tag)) = seen.nonce else {
-            return false;
-        };
-        match self.nonces.get(&nonce) {
-            Some(known) => *known != tag,
-            None => {
-                if self.nonces.len() < MAX_NONCES {
-                    self.nonces.insert(nonce, tag);
-                }
-                false
+    /// Counts a value under the configurations that open it.
+    fn opened_by(&mut self, group: usize, seen: &Seen, live: bool, part: &Part) {
+        let key = (group, seen.opens.0, seen.opens.1);
+        if self.openers.len() >= MAX_OPENERS && !self.openers.contains_key(&key) {
+            return;
+        }
+        let found = self.openers.entry(key).or_default();
+        found.live += u64::from(live);
+        found.history += u64::from(!live);
+        if found.examples.len() < self.examples {
+            found.examples.extend(example(seen, part));
+        }
+    }
+
+    fn keep_samples(&mut self, part: &Part, groups: &[usize]) {
+        for sample in &part.samples {
+            let Some((group, why)) = groups.get(sample.group).and_then(|at| {
+                Some((
+                    *at,
+                    self.groups
+                        .get_mut(*at)?
+                        .known_why(part.whys.get(sample.why)?)?,
+                ))
+            }) else {
+                continue;
+            };
+            let same = self
+                .samples
+                .iter()
+                .filter(|s| (s.group, s.why) == (group, why));
+            let room = same.count() < SAMPLES_OF_A_WHY
+                && self.samples.len() < MAX_SAMPLES
+                && self.sample_bytes + sample.stored.len() <= MAX_SAMPLE_BYTES;
+            if room {
+                self.sample_bytes += sample.stored.len();
+                self.samples.push(Sample {
+                    group,
+                    why,
+                    ..sample.clone()
+                });
             }
         }
     }
@@ -245,11 +325,22 @@ impl GroupTally {
         }
     }
 
+    fn repeat(&mut self, seen: &Seen, part: &Part, most: usize) {
+        self.repeated += 1;
+        if self.repeats.len() < most {
+            self.repeats.extend(example(seen, part));
+        }
+    }
+
     fn add(&mut self, seen: &Seen, live: bool, part: &Part, most: usize) {
         let revision = seen.key.revision.main;
-        // Rows come newest first.
         self.last_revision = self.last_revision.max(revision);
-        self.first_revision = revision;
+        if self.first_revision == 0 || revision < self.first_revision {
+            self.first_revision = revision;
+        }
+        if live {
+            self.versions += u64::try_from(seen.version).unwrap_or_default();
+        }
         let Verdict {
             state,
             plaintext,
@@ -263,6 +354,9 @@ impl GroupTally {
         };
         if !matches!(self.key.place, Place::Resource { .. }) && live && !self.folded {
             keep(&mut self.other);
+        }
+        if self.key.provider == "unknown" && live {
+            keep(&mut self.unknown);
         }
         if let State::Refused(why) = state
             && let Some(tally) = part.whys.get(why).and_then(|why| self.why(why))
@@ -322,6 +416,12 @@ impl GroupTally {
     }
 
     fn why(&mut self, why: &Why) -> Option<&mut WhyTally> {
+        let at = self.known_why(why)?;
+        self.whys.get_mut(at)
+    }
+
+    /// The place of a reason in the list, where it is put if it is new.
+    fn known_why(&mut self, why: &Why) -> Option<usize> {
         let known = |list: &[WhyTally], why: &Why| list.iter().position(|w| w.why == *why);
         let mut at = known(&self.whys, why);
         let mut why = why.clone();
@@ -339,10 +439,7 @@ impl GroupTally {
                 history_examples: Vec::new(),
             });
         }
-        match at {
-            Some(at) => self.whys.get_mut(at),
-            None => self.whys.last_mut(),
-        }
+        at.or_else(|| self.whys.len().checked_sub(1))
     }
 }
 
@@ -387,7 +484,10 @@ mod tests {
                     exposed: false,
                     moved: false,
                 },
-                nonce: None,
+                version: 1,
+                mark: None,
+                logged: None,
+                opens: (0, 0),
                 text: None,
             });
         }
@@ -421,28 +521,5 @@ mod tests {
         assert_eq!(group.whys.len(), MAX_WHYS + 1);
         assert_eq!(group.whys.iter().map(|w| w.live).sum::<u64>(), 100);
         assert_eq!(group.counts.unreadable, 100);
-    }
-
-    #[test]
-    fn one_nonce_for_two_values_is_reuse_and_for_one_value_twice_is_not() {
-        let names = HashKey::new([7; 16]);
-        let with = |nonces: &[(&[u8], u8)]| {
-            let mut tally = Tally::new(3);
-            for (at, (nonce, tag)) in nonces.iter().enumerate() {
-                let mut part = part(1, at, |_| None);
-                part.groups = vec![(names.hash(b"one"), GroupKey::default())];
-                part.names = b"/registry/secrets/a/b".to_vec();
-                for seen in &mut part.rows {
-                    seen.nonce = Some((names.hash(nonce), [*tag; 16]));
-                    seen.text = Some((0, 21));
-                }
-                tally.add(part).unwrap();
-            }
-            let group = tally.groups.first().unwrap();
-            (group.nonces_reused, group.nonce_reuse.len())
-        };
-        assert_eq!(with(&[(b"n", 1), (b"m", 2)]), (0, 0));
-        assert_eq!(with(&[(b"n", 1), (b"n", 1)]), (0, 0));
-        assert_eq!(with(&[(b"n", 1), (b"n", 2), (b"n", 3)]), (2, 2));
     }
 }

@@ -64,6 +64,9 @@ fn check(schema: &Value, root: &Value, value: &Value, at: &str) {
             "{at} has no type"
         ),
     }
+    if value.is_null() {
+        return;
+    }
     for (i, item) in value.as_array().into_iter().flatten().enumerate() {
         check(&schema["items"], root, item, &format!("{at}/{i}"));
     }

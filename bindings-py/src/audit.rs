@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use k8senc::kms::{DekTable, KmsState};
 use k8senc::secret::SecretBytes;
 use k8senc_audit::report::Severity;
-use k8senc_audit::{AnySource, AuditError, Options};
+use k8senc_audit::{AnySource, AuditError, LogFile, Options};
 use k8senc_backends::NATIVE;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -16,18 +16,30 @@ use crate::config::Config;
 use crate::errors::{SnapshotError, usage};
 use crate::input::Text;
 use crate::kms::DekRequest;
+use crate::rows;
 use crate::watch::watched;
 
-/// One snapshot file and what is known to read it with.
+/// Where values come from.
+enum Source {
+    File(AnySource),
+    /// A callable that gives a fresh iterator of rows.
+    Rows(Py<PyAny>),
+}
+
+/// One snapshot file, or another source of rows, and what is known to read it with.
 #[pyclass(module = "k8senc", frozen)]
 pub struct Audit {
-    source: AnySource,
+    source: Source,
     config: Option<Arc<k8senc_config::Config>>,
+    config_name: String,
+    also: Vec<(String, Arc<k8senc_config::Config>)>,
+    logs: Vec<(Vec<u8>, AnySource)>,
     deks: Mutex<DekTable>,
     threads: usize,
     hash: bool,
     examples: usize,
     etcd_prefix: Option<Vec<u8>>,
+    max_key_age: Option<(i64, i64)>,
 }
 
 /// A question to a KMS plugin, and how many values wait for the answer.
@@ -41,7 +53,8 @@ pub struct DekNeed {
 #[pymethods]
 impl Audit {
     #[new]
-    #[pyo3(signature = (path, config = None, *, threads = 0, hash = true, examples = 3, etcd_prefix = None))]
+    #[pyo3(signature = (path, config = None, *, threads = 0, hash = true, examples = 3, etcd_prefix = None, config_name = String::new(), also = Vec::new(), logs = Vec::new(), max_key_age = None))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         path: PathBuf,
         config: Option<&Config>,
@@ -49,16 +62,60 @@ impl Audit {
         hash: bool,
         examples: usize,
         etcd_prefix: Option<Vec<u8>>,
+        config_name: String,
+        also: Vec<(String, Py<Config>)>,
+        logs: Vec<PathBuf>,
+        max_key_age: Option<(i64, i64)>,
     ) -> PyResult<Self> {
+        let logs = logs.into_iter().map(|path| {
+            let name = path
+                .file_name()
+                .map_or_else(Vec::new, |name| name.as_encoded_bytes().to_vec());
+            Ok((
+                name,
+                AnySource::open(&path).map_err(|error| raised(&error))?,
+            ))
+        });
         Ok(Self {
-            source: AnySource::open(&path).map_err(|error| raised(&error))?,
+            source: Source::File(AnySource::open(&path).map_err(|error| raised(&error))?),
             config: config.map(|config| config.0.clone()),
+            config_name,
+            also: configs(also),
+            logs: logs.collect::<PyResult<_>>()?,
             deks: Mutex::new(DekTable::with_backend(&NATIVE)),
             threads,
             hash,
             examples,
             etcd_prefix,
+            max_key_age,
         })
+    }
+
+    /// Of rows: `rows` is called for each pass and gives an iterator of batches, see `k8senc.rows`.
+    #[staticmethod]
+    #[pyo3(signature = (rows, config = None, *, examples = 3, etcd_prefix = None, config_name = String::new(), also = Vec::new(), max_key_age = None))]
+    fn of_rows(
+        rows: Py<PyAny>,
+        config: Option<&Config>,
+        examples: usize,
+        etcd_prefix: Option<Vec<u8>>,
+        config_name: String,
+        also: Vec<(String, Py<Config>)>,
+        max_key_age: Option<(i64, i64)>,
+    ) -> Self {
+        Self {
+            source: Source::Rows(rows),
+            config: config.map(|config| config.0.clone()),
+            config_name,
+            also: configs(also),
+            logs: Vec::new(),
+            deks: Mutex::new(DekTable::with_backend(&NATIVE)),
+            threads: 1,
+            hash: false,
+            examples,
+            etcd_prefix,
+            max_key_age,
+        }
     }
 
     /// The distinct KMS requests of the file, most needed first, and how many more there are than could be listed.
@@ -67,8 +124,17 @@ impl Audit {
         let Some(config) = &self.config else {
             return Ok((Vec::new(), 0));
         };
-        let survey = self.watched(py, progress, |options| {
-            k8senc_audit::dek_requests(&self.source, config, &self.table(), options)
+        let survey = self.watched(py, progress, |options| match &self.source {
+            Source::File(file) => {
+                k8senc_audit::dek_requests(file, config, &self.table(), options).map_err(Stop::from)
+            }
+            Source::Rows(rows) => {
+                // The table is not held while Python gives rows.
+                let known = DekTable::with_backend(&NATIVE);
+                rows::pass(rows, |rows| {
+                    k8senc_audit::dek_requests_of_rows(rows, config, &known, options)
+                })
+            }
         })?;
         let needs = survey.needs.into_iter().map(|need| {
             let request = Py::new(py, DekRequest(need.request))?;
@@ -103,37 +169,13 @@ impl Audit {
     /// The report, to be written down in any form.
     #[pyo3(signature = (progress = None))]
     fn finish(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<AuditReport> {
-        let report = self.watched(py, progress, |options| {
-            k8senc_audit::audit(&self.source, self.config.as_deref(), &self.table(), options)
-        })?;
-        Ok(AuditReport(Mutex::new(report)))
-    }
-
-    /// Reads one file of a member's write-ahead log into a finished report: values, those in plaintext, and whether it is
-    /// torn.
-    fn add_log(
-        &self,
-        py: Python<'_>,
-        finished: &AuditReport,
-        path: PathBuf,
-    ) -> PyResult<(u64, u64, bool)> {
-        let name = path
-            .file_name()
-            .map_or_else(Vec::new, |name| name.as_encoded_bytes().to_vec());
-        let source = AnySource::open(&path).map_err(|error| raised(&error))?;
-        let read = self.watched(py, None, |options| {
-            let mut report = finished.report();
-            report.add_log(&source, &name, self.config.as_deref(), options)
-        })?;
-        Ok((read.values, read.exposed, read.torn))
+        Ok(AuditReport(Mutex::new(self.audit(py, progress)?)))
     }
 
     /// The report as JSON, and the exit code of its verdict.
     #[pyo3(signature = (progress = None))]
     fn report(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<(String, u8)> {
-        let report = self.watched(py, progress, |options| {
-            k8senc_audit::audit(&self.source, self.config.as_deref(), &self.table(), options)
-        })?;
+        let report = self.audit(py, progress)?;
         let text = py.detach(|| serde_json::to_string_pretty(&report));
         let text = text.map_err(|error| {
             SnapshotError::new_err(("report", format!("the report has no JSON form: {error}")))
@@ -228,11 +270,26 @@ impl Audit {
         self.deks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn audit(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<k8senc_audit::Report> {
+        self.watched(py, progress, |options| {
+            let config = self.config.as_deref();
+            let deks = self.table();
+            match &self.source {
+                Source::File(file) => {
+                    k8senc_audit::audit(file, config, &deks, options).map_err(Stop::from)
+                }
+                Source::Rows(rows) => rows::pass(rows, |rows| {
+                    k8senc_audit::audit_rows(rows, config, &deks, options)
+                }),
+            }
+        })
+    }
+
     fn watched<T: Send>(
         &self,
         py: Python<'_>,
         progress: Option<Py<PyAny>>,
-        work: impl FnOnce(&Options<'_>) -> Result<T, AuditError> + Send,
+        work: impl FnOnce(&Options<'_>) -> Result<T, Stop> + Send,
     ) -> PyResult<T> {
         let (result, interrupted) = watched(py, progress, |watch| {
             let mut options = Options::new(&NATIVE);
@@ -240,14 +297,48 @@ impl Audit {
             options.hash = self.hash;
             options.examples = self.examples;
             options.etcd_prefix.clone_from(&self.etcd_prefix);
+            options.config_name.clone_from(&self.config_name);
+            options.also = self
+                .also
+                .iter()
+                .map(|(name, config)| (name.clone(), &**config))
+                .collect();
+            options.logs = self
+                .logs
+                .iter()
+                .map(|(name, source)| LogFile { name, source })
+                .collect();
+            options.max_key_age = self.max_key_age;
             options.progress = Some(watch.progress);
             options.cancel = Some(watch.cancel);
             work(&options)
         });
         match interrupted {
             Some(error) => Err(error),
-            None => result.map_err(|error| raised(&error)),
+            None => result.map_err(|stop| match stop {
+                Stop::Audit(error) => raised(&error),
+                Stop::Python(error) => error,
+            }),
         }
+    }
+}
+
+fn configs(given: Vec<(String, Py<Config>)>) -> Vec<(String, Arc<k8senc_config::Config>)> {
+    let held = given.into_iter();
+    held.map(|(name, config)| (name, config.get().0.clone()))
+        .collect()
+}
+
+/// Why a pass ended early.
+pub enum Stop {
+    Audit(AuditError),
+    /// What the source raised.
+    Python(PyErr),
+}
+
+impl From<AuditError> for Stop {
+    fn from(error: AuditError) -> Self {
+        Self::Audit(error)
     }
 }
 

@@ -16,6 +16,7 @@ mod lint;
 mod plan;
 mod probe;
 mod recovery;
+mod rows;
 mod seal;
 mod unwrap;
 mod verdict;

@@ -4,6 +4,7 @@
 //	go run . -out ..     write every vector file
 //	go run . -check ..   write them to a temporary folder and compare
 //	go run . -sample ../sample   make a new sample snapshot (never the same bytes twice)
+//	go run . -evidence ../../audit/tests/data   make the snapshots that audit's tests need besides
 //	go run . -differ values -peer PATH -n 100000   ask k8senc-peer and the real code the same questions
 package main
 
@@ -63,6 +64,7 @@ func main() {
 	out := flag.String("out", "", "write the vectors under this folder")
 	check := flag.String("check", "", "compare the vectors under this folder with a new run")
 	sample := flag.String("sample", "", "make a new sample snapshot in this folder; needs etcd36/ to build")
+	evidence := flag.String("evidence", "", "make snapshots for the tests of audit in this folder (never the same bytes twice)")
 	what := flag.String("differ", "", "values or configs: ask the real code and the peer the same questions, see docs/fuzzing.md")
 	peerPath := flag.String("peer", "", "the program k8senc-peer")
 	limit := flag.Int("n", 0, "differ: stop after so many executions")
@@ -103,6 +105,8 @@ func main() {
 		fmt.Println("vectors are what this program writes")
 	case *sample != "":
 		writeSample(*sample)
+	case *evidence != "":
+		writeEvidence(*evidence)
 	case *what != "":
 		if *peerPath == "" || *limit == 0 && *limitTime == 0 {
 			fatal("-differ needs -peer, and -n or -for")

@@ -60,6 +60,14 @@ pub struct NameHash {
     named: bool,
 }
 
+impl NameHash {
+    /// The hash itself.
+    #[must_use]
+    pub const fn bits(&self) -> (u64, u64) {
+        (self.high, self.low)
+    }
+}
+
 /// The names met so far, 20 to 27 bytes each: a set of hashes in 64 open-addressed tables.
 ///
 /// Feed it every row of the file, newest first, on one thread; hashing and parsing can happen elsewhere before.

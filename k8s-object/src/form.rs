@@ -43,6 +43,8 @@ pub struct Meta<'a> {
     pub namespace: Cow<'a, str>,
     /// `metadata.name`.
     pub name: Cow<'a, str>,
+    /// `metadata.creationTimestamp`, in seconds since 1970.
+    pub created: Option<i64>,
 }
 
 /// What stored or opened bytes are, by [`classify`].

@@ -64,6 +64,7 @@ pub(crate) fn metadata(text: &[u8]) -> Option<Meta<'_>> {
         kind: found.kind.unwrap_or_default(),
         namespace: named.namespace.unwrap_or_default().0,
         name: named.name.unwrap_or_default().0,
+        created: named.created.and_then(|text| seconds(&text.0)),
     })
 }
 
@@ -81,6 +82,38 @@ struct Named<'a> {
     name: Option<Text<'a>>,
     #[serde(borrow)]
     namespace: Option<Text<'a>>,
+    #[serde(borrow, rename = "creationTimestamp")]
+    created: Option<Text<'a>>,
+}
+
+/// Seconds since 1970 of a time as Kubernetes writes it, `2026-10-05T08:15:30Z`.
+fn seconds(text: &str) -> Option<i64> {
+    let text = text.strip_suffix('Z')?;
+    let (date, time) = text.split_once('T')?;
+    let numbers = |text: &str, at: char| -> Option<[i64; 3]> {
+        let mut parts = text.split(at).map(|part| part.parse::<i64>().ok());
+        let three = [parts.next()??, parts.next()??, parts.next()??];
+        parts.next().is_none().then_some(three)
+    };
+    let [year, month, day] = numbers(date, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    let possible = (1970..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second);
+    if !possible {
+        return None;
+    }
+    // Years from March on, so that the day that leaps is the last one.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    Some((days - 719_468) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// A string that is borrowed where it holds no escape.

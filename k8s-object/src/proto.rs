@@ -3,7 +3,7 @@
 //! ```text
 //! runtime.Unknown   1 typeMeta {1 apiVersion, 2 kind} | 2 raw | 3 contentEncoding | 4 contentType
 //! any object        1 metadata                        | ...
-//! metav1.ObjectMeta 1 name | 2 generateName | 3 namespace | ...
+//! metav1.ObjectMeta 1 name | 2 generateName | 3 namespace | 8 creationTimestamp {1 seconds | 2 nanos} | ...
 //! ```
 
 use alloc::borrow::Cow;
@@ -77,10 +77,11 @@ impl<'a> Unknown<'a> {
                 object_meta = bytes;
             }
         })?;
-        let (mut name, mut namespace) = ([].as_slice(), [].as_slice());
+        let [mut name, mut namespace, mut created] = [[].as_slice(); 3];
         each_field(object_meta, |number, bytes| match number {
             1 => name = bytes,
             3 => namespace = bytes,
+            8 => created = bytes,
             _ => {}
         })?;
         Some(Meta {
@@ -88,7 +89,16 @@ impl<'a> Unknown<'a> {
             kind: Cow::Borrowed(self.kind),
             namespace: Cow::Borrowed(str::from_utf8(namespace).ok()?),
             name: Cow::Borrowed(str::from_utf8(name).ok()?),
+            created: seconds(created),
         })
+    }
+}
+
+/// The seconds of a `metav1.Time`; zero, which Kubernetes writes for none, is none.
+fn seconds(time: &[u8]) -> Option<i64> {
+    match wire::field(time)? {
+        (1, wire::Value::Varint(seconds), _) => Some(seconds.cast_signed()).filter(|s| *s > 0),
+        _ => None,
     }
 }
 

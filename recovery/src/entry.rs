@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::near_miss::Hint;
 use crate::open::{Opened, Refused};
+use k8senc_audit::trial::Hint;
 
 /// What became of one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

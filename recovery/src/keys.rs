@@ -1,10 +1,8 @@
 //! Keys that come without a configuration: from a file, a file descriptor, a prompt or the environment.
 
-use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
 use k8senc::secret::SecretBytes;
+use k8senc_audit::trial::{SIZES, decode};
 use zeroize::Zeroizing;
-
-const SIZES: [usize; 3] = [16, 24, 32];
 
 /// A key as people keep it: 16, 24 or 32 raw bytes, or base64 or hex of so many, with or without white space around.
 /// `None` for anything else.
@@ -27,42 +25,6 @@ pub fn parse_key(text: &[u8]) -> Option<SecretBytes> {
         })
 }
 
-/// A key and what it may have been before somebody encoded it once too often, or once too few; with words for that.
-pub(crate) fn variants(key: &[u8]) -> Vec<(SecretBytes, Option<&'static str>)> {
-    let mut all = vec![(SecretBytes::from_slice(key), None)];
-    if let Some(inner) = decode(key.trim_ascii()).filter(|inner| SIZES.contains(&inner.len())) {
-        let why = "the key was base64-encoded twice: decode it once more";
-        all.push((SecretBytes::from_slice(&inner), Some(why)));
-    }
-    let mut outer = Zeroizing::new(vec![0; key.len().div_ceil(3) * 4]);
-    if let Ok(text) = Base64::encode(key, &mut outer)
-        && SIZES.contains(&text.len())
-    {
-        let why = "the value was written with the base64 text of this key as the key: encode it once more";
-        all.push((SecretBytes::from_slice(text.as_bytes()), Some(why)));
-    }
-    all
-}
-
-fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    // A crafted file of keys is no reason to allocate much.
-    if text.is_empty() || text.len() > 1024 {
-        return None;
-    }
-    let mut room = Zeroizing::new(vec![0; text.len()]);
-    let text = core::str::from_utf8(text).ok()?;
-    type Decode = fn(&str, &mut [u8]) -> Option<usize>;
-    let forms: [Decode; 4] = [
-        |text, room| Some(Base64::decode(text, room).ok()?.len()),
-        |text, room| Some(Base64Unpadded::decode(text, room).ok()?.len()),
-        |text, room| Some(Base64Url::decode(text, room).ok()?.len()),
-        |text, room| Some(Base64UrlUnpadded::decode(text, room).ok()?.len()),
-    ];
-    let length = forms.iter().find_map(|decode| decode(text, &mut room))?;
-    room.truncate(length);
-    Some(room)
-}
-
 fn unhex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     let mut key = Zeroizing::new(Vec::with_capacity(32));
@@ -78,7 +40,7 @@ fn unhex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_key, variants};
+    use super::parse_key;
 
     #[test]
     fn keys_are_taken_in_every_usual_form() {
@@ -107,28 +69,5 @@ mod tests {
         for none in [&b""[..], b"short", b"\n", &[b'a'; 45]] {
             assert!(parse_key(none).is_none(), "{none:?}");
         }
-    }
-
-    #[test]
-    fn a_base64_too_many_or_too_few_is_tried() {
-        let of = |key: &[u8]| -> Vec<Vec<u8>> {
-            variants(key)
-                .into_iter()
-                .map(|(key, _)| key.expose().to_vec())
-                .collect()
-        };
-        assert_eq!(
-            of(b"MDEyMzQ1Njc4OWFiY2RlZg=="),
-            [
-                &b"MDEyMzQ1Njc4OWFiY2RlZg=="[..],
-                b"0123456789abcdef",
-                b"TURFeU16UTFOamM0T1dGaVkyUmxaZz09"
-            ]
-        );
-        assert_eq!(
-            of(b"0123456789abcdef"),
-            [&b"0123456789abcdef"[..], b"MDEyMzQ1Njc4OWFiY2RlZg=="]
-        );
-        assert_eq!(of(&[0xff; 32]), [[0xff; 32]]);
     }
 }

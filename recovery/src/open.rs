@@ -9,9 +9,8 @@ use k8senc::inspect::{Format, inspect};
 use k8senc::kms::{DekRequest, DekTable};
 use k8senc::secret::{Plaintext, SecretBytes};
 use k8senc_audit::escape;
-use k8senc_config::{Config, GroupResource, Provider};
-
-use crate::near_miss::{Hint, Trial, near_miss, truncated};
+use k8senc_audit::trial::{Hint, Trial, keys_of, near_miss, truncated};
+use k8senc_config::{Config, GroupResource};
 
 /// Resources whose chain is kept; a crafted file can name one in each row.
 const MAX_CHAINS: usize = 1024;
@@ -77,29 +76,7 @@ pub struct Opener<'c> {
 impl<'c> Opener<'c> {
     /// With the keys of a configuration, or without any.
     pub fn new(config: Option<&'c Config>, backend: &'static dyn Backend) -> Self {
-        let mut trials = Vec::new();
-        for (rule, providers) in config.iter().flat_map(|c| c.rules()) {
-            for provider in providers {
-                let (Provider::Aescbc(keys) | Provider::Aesgcm(keys) | Provider::Secretbox(keys)) =
-                    provider
-                else {
-                    continue;
-                };
-                for key in keys {
-                    let from = format!(
-                        "{} key {:?} of {}",
-                        provider.kind(),
-                        escape(key.name.as_bytes()),
-                        escape(rule.to_string().as_bytes())
-                    );
-                    trials.push(Trial {
-                        from,
-                        loose: false,
-                        secret: SecretBytes::from_slice(key.secret()),
-                    });
-                }
-            }
-        }
+        let trials = config.map_or_else(Vec::new, keys_of);
         Self {
             config,
             backend,

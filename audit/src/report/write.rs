@@ -133,6 +133,15 @@ impl Report {
             }
             names.hide(&mut finding.examples);
         }
+        for group in self.residue.iter_mut().flat_map(|r| &mut r.groups) {
+            names.hide(&mut group.examples);
+        }
+        for group in self.log.iter_mut().flat_map(|l| &mut l.groups) {
+            names.hide(&mut group.examples);
+        }
+        for set in &mut self.opened_by {
+            names.hide(&mut set.examples);
+        }
         names.hide(&mut self.other_keys.examples);
         self
     }

@@ -6,6 +6,7 @@ from typing import Final, final
 
 from k8senc.kms import Kms, Writes
 from k8senc.kms_client import Sealed
+from k8senc.rows import Rows
 
 __version__: Final[str]
 LATEST: Final[str]
@@ -503,7 +504,7 @@ class DekNeed:
 
 @final
 class Audit:
-    """One snapshot file and what is known to read it with."""
+    """One snapshot file, or another source of rows, and what is known to read it with."""
 
     def __new__(
         cls,
@@ -514,13 +515,27 @@ class Audit:
         hash: bool = True,
         examples: int = 3,
         etcd_prefix: bytes | None = None,
+        config_name: str = "",
+        also: Sequence[tuple[str, Config]] = ...,
+        logs: Sequence[str | PathLike[str]] = ...,
+        max_key_age: tuple[int, int] | None = None,
+    ) -> Audit: ...
+    @staticmethod
+    def of_rows(
+        rows: Callable[[], Rows],
+        config: Config | None = None,
+        *,
+        examples: int = 3,
+        etcd_prefix: bytes | None = None,
+        config_name: str = "",
+        also: Sequence[tuple[str, Config]] = ...,
+        max_key_age: tuple[int, int] | None = None,
     ) -> Audit: ...
     def survey(self, progress: Callable[[int, int], object] | None = None) -> tuple[list[DekNeed], int]: ...
     def supply(self, request: DekRequest, dek: bytes) -> None: ...
     def refuse(self, request: DekRequest, reason: str) -> None: ...
     def set_state(self, provider: str, key_id: str, uses_seed: bool) -> None: ...
     def finish(self, progress: Callable[[int, int], object] | None = None) -> AuditReport: ...
-    def add_log(self, finished: AuditReport, path: str | PathLike[str]) -> tuple[int, int, bool]: ...
     def report(self, progress: Callable[[int, int], object] | None = None) -> tuple[str, int]: ...
 
 @final

@@ -28,7 +28,7 @@ Exit codes:
   2  the command or the configuration is wrong
   3  the input cannot be read or is corrupt
   4  no findings, but not everything could be decided
-  5  a KMS could not be reached
+  5  a KMS, an etcd or a URL could not be reached
   130  interrupted"""
 
 # What a person may paste or pipe; etcd refuses requests beyond 1.5 MiB unless told otherwise.
@@ -64,7 +64,7 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def about(file: Path) -> Iterator[None]:
+def about(file: Path | str) -> Iterator[None]:
     """Names the file in what is wrong with it."""
     try:
         yield

@@ -13,14 +13,26 @@ import click
 from k8senc._native import escape
 from k8senc.command import CLEAN, EXIT_CODES, UNDECIDED, UNREADABLE, USAGE, Failure, about, kms_of, note, progress, read_config, read_file, writes
 from k8senc.key_sources import offline_of, opening_options
-
+from k8senc.sources import Live, live_options, opened
 
 FORMATS = ("json", "jsonl", "sarif", "csv", "csv-findings", "markdown", "html", "prometheus")
 
 
+class _Days(click.ParamType[int]):
+    """A number of days, with or without a d behind it."""
+
+    name = "days"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).removesuffix("d")
+        if not text.isdecimal():
+            self.fail(f"{value!r} is no number of days, such as 90 or 90d", param, ctx)
+        return int(text)
+
+
 @click.command(epilog=EXIT_CODES)
-@click.argument("snapshot", type=click.Path(path_type=Path))
-@click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="EncryptionConfiguration. With it values are opened and judged as kube-apiserver would; without, they are classified.")
+@click.argument("snapshot", metavar="SOURCE")
+@click.option("-c", "--config", "config_files", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="EncryptionConfiguration. With it values are opened and judged as kube-apiserver would; without, they are classified. Given several times, the first judges, and of each value it is said which of them open it.")
 @opening_options
 @click.option("--format", "form", type=click.Choice(["table", *FORMATS]), default="table", show_default=True, help="What goes to stdout.")
 @click.option("--report", "reports", multiple=True, metavar="FORMAT=FILE", help=f"Write the report to a new or existing file as well: {', '.join(FORMATS)}. Repeatable.")
@@ -28,6 +40,7 @@ FORMATS = ("json", "jsonl", "sarif", "csv", "csv-findings", "markdown", "html", 
 @click.option("--redact-names", is_flag=True, help="Leave the names of objects and namespaces out of every report.")
 @click.option("--require", "requirements", multiple=True, metavar="RESOURCE=PROVIDER", help="Findings where live values are not written so: secrets=kms, secrets=kms-v2, configmaps=encrypted. Repeatable.")
 @click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="An earlier report (--format json): what it found already is for information only, as far as it has not grown.")
+@click.option("--max-key-age", type=_Days(), metavar="DAYS", help="Findings for keys in use for longer, such as 90 or 90d; dates are inferred from objects' creation times.")
 @click.option("--fail-on", type=click.Choice(["error", "warning", "info"]), default="warning", show_default=True, help="The least severity that makes exit code 1.")
 @click.option("--max-kms-calls", type=click.IntRange(min=0), default=1_000, show_default=True, metavar="N", help="Call no KMS when the snapshot asks for more than N calls.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before calling a KMS.")
@@ -35,11 +48,12 @@ FORMATS = ("json", "jsonl", "sarif", "csv", "csv-findings", "markdown", "html", 
 @click.option("--etcd-prefix", metavar="PREFIX", help="kube-apiserver's --etcd-prefix, where it is not one of the usual.")
 @click.option("--threads", type=click.IntRange(min=0), default=0, metavar="N", help="Threads to use; 0 is all.")
 @click.option("--no-hash", is_flag=True, help="Do not check the SHA-256 behind the snapshot.")
+@live_options
 @click.pass_context
 def audit(
     context: click.Context,
-    snapshot: Path,
-    config_file: Path | None,
+    snapshot: str,
+    config_files: tuple[Path, ...],
     kms_specs: tuple[str, ...],
     recovery_keys: tuple[str, ...],
     local_keks: tuple[str, ...],
@@ -51,6 +65,7 @@ def audit(
     redact_names: bool,
     requirements: tuple[str, ...],
     baseline: Path | None,
+    max_key_age: int | None,
     fail_on: str,
     max_kms_calls: int,
     yes: bool,
@@ -58,11 +73,18 @@ def audit(
     etcd_prefix: str | None,
     threads: int,
     no_hash: bool,
+    cacert: Path | None,
+    cert: Path | None,
+    key_file: Path | None,
+    user: str | None,
+    rate: int,
+    running: bool,
 ) -> None:
     """What in an etcd snapshot is encrypted, with which provider and key; what is stale, what cannot be
     read, and what still lies there in plaintext.
 
-    SNAPSHOT is a file of `etcdctl snapshot save`, or the db file of a stopped etcd member.
+    SOURCE is a file of `etcdctl snapshot save`, the data directory of a stopped etcd member (its write-ahead
+    log is read too), k3s's SQLite database, a live etcd (etcd://host:port), a URL, or - for standard input.
 
     \b
     Examples:
@@ -70,50 +92,64 @@ def audit(
       k8senc audit snapshot.db --config encryption-config.yaml --kms cloud-kms=unix:///run/kms.sock
       k8senc audit snapshot.db --format json | jq .totals
       k8senc audit snapshot.db -c encryption-config.yaml --report html=a.html --report sarif=a.sarif
+      k8senc audit /var/lib/etcd -c encryption-config.yaml
+      k8senc audit /var/lib/rancher/k3s/server/db/state.db
+      k8senc audit etcd://10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key
+      k8senc audit s3://backups/etcd.db -c first-server.yaml -c second-server.yaml --max-key-age 90d
       k8senc audit snapshot.db --require secrets=kms-v2 --report prometheus=k8senc.prom
     """
+    import time
+
     from k8senc import auditing, kms_calls
-    from k8senc._native import Audit
 
     outputs = [_output(spec) for spec in reports]
     earlier = read_file(baseline, "the baseline").decode("utf-8", "replace") if baseline else None
-    config = read_config(config_file) if config_file else None
+    configs = [read_config(file) for file in config_files]
+    config = configs[0] if configs else None
     kms = kms_of(kms_specs, config, offline_of(recovery_keys, local_keks, cluster_label, set_key))
     prefix = etcd_prefix.encode() if etcd_prefix is not None else None
-    with about(snapshot):
-        run = Audit(snapshot, config, threads=threads, hash=not no_hash, examples=examples, etcd_prefix=prefix)
+    names = _names(config_files)
+    files = tuple(_log_files(logs))
+    live = Live(cacert, cert, key_file, user, rate, running)
 
     capped = False
-    with about(snapshot):
+    with about(snapshot), opened(snapshot, live) as source:
+        run = source.audit(
+            config,
+            logs=files,
+            threads=threads,
+            hash=not no_hash,
+            examples=examples,
+            etcd_prefix=prefix,
+            config_name=names[0] if names else "",
+            also=list(zip(names[1:], configs[1:], strict=True)),
+            max_key_age=(int(time.time()), max_key_age * 86_400) if max_key_age is not None else None,
+        )
         if config is not None and config.kms_providers:
             with progress("looking for encrypted DEKs") as told:
                 planned = auditing.plan(run, kms, told)
             capped = not kms_calls.make(run, planned, kms, max_kms_calls, yes)
         with progress("reading") as told:
             finished = run.finish(told)
-    for log in _log_files(logs):
-        with about(log):
-            values, exposed, torn = run.add_log(finished, log)
-        note(f"{escape(str(log))}: {values:,} values, {exposed:,} of them in plaintext" + ("; it ends inside a record" if torn else ""))
     finished.require(requirements)
     if earlier is not None:
         finished.baseline(earlier)
     if redact_names:
         finished.redact()
     code = finished.exit_code(fail_on)
-    report = json.loads(finished.write("json", snapshot.name))
+    report = json.loads(finished.write("json", source.name))
     for kind, file in outputs:
-        _save(file, finished.write(kind, snapshot.name))
+        _save(file, finished.write(kind, source.name))
     if form != "table":
-        click.echo(finished.write(form, snapshot.name), nl=False)
+        click.echo(finished.write(form, source.name), nl=False)
     else:
         from k8senc import audit_table, terminal
 
-        terminal.show(audit_table.render(report, snapshot.name))
+        terminal.show(audit_table.render(report, source.name))
     if code == UNREADABLE:
-        note(f"{escape(str(snapshot))} is damaged: {_damage(report['snapshot'])}; take a new snapshot, or compare with another copy of this one")
+        note(f"{source.label} is damaged: {_damage(report['snapshot'])}; take a new snapshot, or compare with another copy of this one")
     if code == CLEAN and not report["totals"]["live"] and not report["totals"]["history"]:
-        note(f"{escape(str(snapshot))} holds no Kubernetes objects: it may be another etcd's, or --etcd-prefix is needed")
+        note(f"{source.label} holds no Kubernetes objects: it may be another etcd's, or --etcd-prefix is needed")
         code = UNDECIDED
     context.exit(UNDECIDED if capped and code != UNREADABLE else code)
 
@@ -122,6 +158,12 @@ def _damage(snapshot: dict[str, Any]) -> str:
     if snapshot["damagedRows"]:
         return f"{snapshot['damagedRows']:,} of its rows cannot be parsed"
     return "the SHA-256 at its end is not that of its content"
+
+
+def _names(files: tuple[Path, ...]) -> list[str]:
+    """Short names of the configurations, told apart where two files have one."""
+    short = [file.name for file in files]
+    return [str(file) if short.count(file.name) > 1 else file.name for file in files]
 
 
 def _output(spec: str) -> tuple[str, Path]:

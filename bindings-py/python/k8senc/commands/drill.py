@@ -11,6 +11,7 @@ import click
 from k8senc._native import escape
 from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, about, kms_of, note, progress, read_config
 from k8senc.key_sources import offline_of, opening_options
+from k8senc.sources import Live, live_options, opened
 
 EXIT_CODES = """\b
 Exit codes:
@@ -24,17 +25,18 @@ Exit codes:
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("snapshot", type=click.Path(path_type=Path))
+@click.argument("snapshot", metavar="SOURCE")
 @click.option("-c", "--config", "config_file", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The EncryptionConfiguration that is kept with the backup.")
 @opening_options
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--etcd-prefix", metavar="PREFIX", help="kube-apiserver's --etcd-prefix, where it is not one of the usual.")
 @click.option("--max-kms-calls", type=click.IntRange(min=0), default=1_000, show_default=True, metavar="N", help="Call no KMS when the snapshot asks for more than N calls.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before calling a KMS.")
+@live_options
 @click.pass_context
 def drill(
     context: click.Context,
-    snapshot: Path,
+    snapshot: str,
     config_file: Path,
     kms_specs: tuple[str, ...],
     recovery_keys: tuple[str, ...],
@@ -45,8 +47,16 @@ def drill(
     etcd_prefix: str | None,
     max_kms_calls: int,
     yes: bool,
+    cacert: Path | None,
+    cert: Path | None,
+    key_file: Path | None,
+    user: str | None,
+    rate: int,
+    running: bool,
 ) -> None:
     """Whether a backup can be opened with the keys in escrow. Every live value is decrypted, none is written.
+
+    SOURCE is whatever `k8senc audit` reads: a snapshot, a stopped member's data directory, a URL, ...
 
     \b
     Examples:
@@ -55,12 +65,12 @@ def drill(
       k8senc drill snapshot.db -c escrow/encryption-config.yaml --format json | jq .restorable
     """
     from k8senc import auditing, kms_calls
-    from k8senc._native import Audit
 
     config = read_config(config_file)
     kms = kms_of(kms_specs, config, offline_of(recovery_keys, local_keks, cluster_label, set_key))
-    with about(snapshot):
-        run = Audit(snapshot, config, etcd_prefix=etcd_prefix.encode() if etcd_prefix is not None else None)
+    live = Live(cacert, cert, key_file, user, rate, running)
+    with about(snapshot), opened(snapshot, live) as source:
+        run = source.audit(config, etcd_prefix=etcd_prefix.encode() if etcd_prefix is not None else None)
         if config.kms_providers:
             with progress("looking for encrypted DEKs") as told:
                 planned = auditing.plan(run, kms, told)
@@ -70,19 +80,19 @@ def drill(
     if form == "json":
         click.echo(json.dumps(answer, indent=2))
     else:
-        _tell(answer, snapshot)
+        _tell(answer, source.name)
     if answer["damaged"]:
-        note(f"{escape(str(snapshot))} is damaged: etcd would refuse to restore it")
+        note(f"{source.label} is damaged: etcd would refuse to restore it")
         context.exit(UNREADABLE)
     if answer["restorable"]:
         context.exit(CLEAN)
     if not answer["live"]:
-        note(f"{escape(str(snapshot))} holds no Kubernetes objects: nothing is proven")
+        note(f"{source.label} holds no Kubernetes objects: nothing is proven")
     only_waits = answer["missing"] and all(one["code"] == "dek-missing" for one in answer["missing"])
     context.exit(UNDECIDED if only_waits else FINDINGS)
 
 
-def _tell(answer: dict[str, Any], snapshot: Path) -> None:
+def _tell(answer: dict[str, Any], name: str) -> None:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -91,9 +101,9 @@ def _tell(answer: dict[str, Any], snapshot: Path) -> None:
 
     live, opens = answer["live"], answer["opens"]
     if answer["restorable"]:
-        head = Text(f"✓ all {live:,} live objects of {escape(snapshot.name)} open", "bold green")
+        head = Text(f"✓ all {live:,} live objects of {escape(name)} open", "bold green")
     else:
-        head = Text(f"✗ {opens:,} of {live:,} live objects of {escape(snapshot.name)} open", "bold red")
+        head = Text(f"✗ {opens:,} of {live:,} live objects of {escape(name)} open", "bold red")
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     table.add_column("resource", overflow="fold")
     for name in ("live", "open", "do not", "wait"):

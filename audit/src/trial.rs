@@ -6,9 +6,12 @@ use k8senc::crypto::Backend;
 use k8senc::inspect::{Format, Inspection};
 use k8senc::kms::DekTable;
 use k8senc::secret::{Plaintext, SecretBytes};
+use k8senc_config::{Config, Provider};
 use serde::Serialize;
 
-use crate::keys::variants;
+use crate::encodings::variants;
+pub use crate::encodings::{SIZES, decode};
+use crate::escape;
 
 /// What would have opened a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,12 +24,43 @@ pub struct Hint {
 }
 
 /// A key to try, and where it is from.
-pub(crate) struct Trial {
+#[derive(Debug)]
+pub struct Trial {
     /// `aescbc key "key1"`, or what the caller called it.
     pub from: String,
     /// Whether it was given without a configuration.
     pub loose: bool,
+    /// The key itself.
     pub secret: SecretBytes,
+}
+
+/// Every local key of a configuration.
+#[must_use]
+pub fn keys_of(config: &Config) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (rule, providers) in config.rules() {
+        for provider in providers {
+            let (Provider::Aescbc(keys) | Provider::Aesgcm(keys) | Provider::Secretbox(keys)) =
+                provider
+            else {
+                continue;
+            };
+            for key in keys {
+                let from = format!(
+                    "{} key {:?} of {}",
+                    provider.kind(),
+                    escape(key.name.as_bytes()),
+                    escape(rule.to_string().as_bytes())
+                );
+                trials.push(Trial {
+                    from,
+                    loose: false,
+                    secret: SecretBytes::from_slice(key.secret()),
+                });
+            }
+        }
+    }
+    trials
 }
 
 /// A form of the value to try: its bytes, its etcd key, and what is said if it opens.
@@ -36,7 +70,8 @@ type Shape<'v> = (&'v [u8], Vec<u8>, Option<(&'static str, String)>);
 const PREFIXES: [&str; 3] = ["/registry", "/kubernetes.io", "/openshift.io"];
 
 /// Tries everything on one value; what opens it is left in `scratch`.
-pub(crate) fn near_miss(
+#[must_use]
+pub fn near_miss(
     stored: &[u8],
     etcd_key: &[u8],
     object: Option<&EtcdName<'_>>,
@@ -92,7 +127,7 @@ fn hint(
     shape: Option<&(&'static str, String)>,
     how_encoded: Option<&str>,
 ) -> Hint {
-    let shown = k8senc_audit::escape(name);
+    let shown = escape(name);
     let from = &trial.from;
     if let Some((code, text)) = shape {
         return Hint {
@@ -158,14 +193,17 @@ fn opens(
 
 /// Whether an unauthenticated plaintext is the object of its etcd key: chance makes no such thing.
 fn is_object_at(scratch: &Plaintext, object: Option<&EtcdName<'_>>) -> bool {
-    let plain = scratch.reveal();
-    looks_like_object(plain)
-        && object
-            .is_none_or(|name| metadata(plain).is_none_or(|meta| meta.name.as_bytes() == name.name))
+    scratch.judge(|plain| {
+        looks_like_object(plain)
+            && object.is_none_or(|name| {
+                metadata(plain).is_none_or(|meta| meta.name.as_bytes() == name.name)
+            })
+    })
 }
 
 /// What the lengths alone say.
-pub(crate) fn truncated(code: &str, stored: &[u8]) -> Option<Hint> {
+#[must_use]
+pub fn truncated(code: &str, stored: &[u8]) -> Option<Hint> {
     let text = match code {
         "not-block-aligned" => {
             "its length is no multiple of the cipher's block: bytes are missing at its end or beginning"
