@@ -317,11 +317,8 @@ fn nonces_that_repeat_are_found_under_local_keys_and_inside_kms() {
         let mut rows = Made(vec![(1, a, first), (2, b, second)]);
         let options = Options::new(&PORTABLE);
         let report = audit_rows(&mut rows, Some(&config), &DekTable::new(), &options).unwrap();
-        let found = of(&report, "nonce-reuse")
-            .iter()
-            .map(|f| f.count)
-            .sum::<u64>();
-        found
+        let found: Vec<u64> = of(&report, "nonce-reuse").iter().map(|f| f.count).collect();
+        found.into_iter().sum::<u64>()
     };
     assert_eq!(reused(local(1, a, b"x"), local(1, b, b"y")), 1);
     assert_eq!(reused(local(1, a, b"x"), local(2, b, b"y")), 0);

@@ -1,0 +1,360 @@
+"""`k8senc audit` of what is no plain snapshot file: data directories, kine, live etcds, standard input, URLs."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from k8senc import RemoteError
+from k8senc.etcd_client import EtcdClient, Tls
+from k8senc.etcd_rows import EtcdRows
+from k8senc.remote import from_url
+
+from tests.etcd_server import etcd, free_port
+from tests.test_cli import COMMAND, CONFIG, ENVIRONMENT, SNAPSHOT, k8senc, sentence
+from tests.test_etcd_client import _pki, etcdctl
+from tests.vectors import ROOT, load
+
+AUDIT_DATA = ROOT / "audit" / "tests" / "data"
+Case = dict[str, Any]
+
+
+def secret(name: str) -> bytes:
+    """A Secret as kube-apiserver stores it in protobuf."""
+
+    def field(number: int, value: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(value)]) + value
+
+    meta = field(1, name.encode()) + field(3, b"default")
+    words = field(1, b"v1") + field(2, b"Secret")
+    return b"k8s\0" + field(1, words) + field(2, field(1, meta) + field(3, b"Opaque"))
+
+
+def put(endpoint: str, key: str, value: bytes, *options: str) -> None:
+    command = ["etcdctl", "--endpoints", endpoint, *options, "put", key]
+    subprocess.run(command, check=True, capture_output=True, input=value, env={"ETCDCTL_API": "3", "PATH": "/usr/bin:/bin"})
+
+
+def report(*arguments: str | Path, code: int | None = None) -> Case:
+    run = k8senc("audit", *arguments, "--format", "json")
+    assert run.stdout, run.stderr.decode()
+    if code is not None:
+        assert run.returncode == code, run.stderr.decode()
+    found: Case = json.loads(run.stdout)
+    return found
+
+
+def counts(found: Case) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for finding in found["findings"]:
+        sums[finding["code"]] = sums.get(finding["code"], 0) + finding["count"]
+    return sums
+
+
+@pytest.fixture(scope="module")
+def etcd36(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """etcd 3.6, built from its Go module."""
+    binary = tmp_path_factory.mktemp("etcd36") / "etcd36"
+    subprocess.run(["go", "build", "-o", binary, "."], cwd=ROOT / "conformance-vectors/gen/etcd36", check=True, timeout=600)
+    with subprocess.Popen([binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        version, endpoint = process.stdout.readline().decode().split()
+        assert version.startswith("3.6.")
+        yield endpoint
+        process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def etcd34(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Debian's etcd."""
+    with etcd(tmp_path_factory.mktemp("etcd34")) as endpoint:
+        yield endpoint
+
+
+@pytest.mark.parametrize("server", ["etcd34", "etcd36"])
+def test_a_live_etcd(server: str, request: pytest.FixtureRequest) -> None:
+    endpoint = request.getfixturevalue(server)
+    cases = [case for case in load("wire") if case["config"] == "configs/aesgcm-256.yaml" and case["expect"]["result"] == "opened"]
+    stored = {case["etcdKey"]: bytes.fromhex(case["stored"]) for case in cases if case["etcdKey"].startswith("/registry/secrets/")}
+    assert stored
+    for key, value in stored.items():
+        put(endpoint, key, value)
+    for number in range(12):
+        put(endpoint, f"/registry/secrets/default/plain-{number}", secret(f"plain-{number}"))
+    target = endpoint.replace("http://", "etcd+http://")
+    found = report(target, "-c", ROOT / "conformance-vectors/configs/aesgcm-256.yaml", "--rate", "100000", code=1)
+    assert found["snapshot"]["source"] == "etcd" and found["snapshot"]["liveKeys"] == len(stored) + 12
+    assert found["totals"]["live"] == len(stored) + 12
+    assert counts(found)["exposed-plaintext"] == 12
+    sealed = [group for group in found["groups"] if group["provider"] == "aesgcm"]
+    assert sum(group["live"] for group in sealed) == len(stored) and not any(group["unreadable"] for group in sealed)
+    # Pages of one key at a time give the same, whatever is written meanwhile.
+    with EtcdClient(endpoint) as client:
+        rows = EtcdRows(client, rate=1, sleep=lambda _: None)
+        seen = []
+        while (batch := rows.next_batch()) is not None:
+            seen += batch
+            put(endpoint, "/registry/secrets/default/zz-later", b"x")
+    assert len(seen) == rows.total == len(stored) + 12
+    etcdctl(endpoint, "del", "/registry/secrets/default/zz-later")
+
+
+@pytest.mark.parametrize("server", ["etcd34", "etcd36"])
+def test_compaction_in_the_middle_ends_with_what_to_do(server: str, request: pytest.FixtureRequest) -> None:
+    endpoint = request.getfixturevalue(server)
+    for number in range(3):
+        put(endpoint, f"/compacted/{number}", b"1")
+    with EtcdClient(endpoint) as client:
+        rows = EtcdRows(client, rate=1, sleep=lambda _: None)
+        rows.next_batch()
+        put(endpoint, "/compacted/0", b"2")
+        etcdctl(endpoint, "compact", str(client.status().revision))
+        with pytest.raises(RemoteError, match=r"compacted.*higher --rate, or audit a snapshot"):
+            rows.next_batch()
+    etcdctl(endpoint, "del", "/compacted/", "--prefix")
+
+
+def test_a_live_etcd_with_tls_and_password(tmp_path: Path) -> None:
+    ca, server, client = _pki(tmp_path)
+    tls = Tls(ca, *client)
+    options = ["--client-cert-auth", "--trusted-ca-file", str(ca), "--cert-file", str(server[0]), "--key-file", str(server[1])]
+    with etcd(tmp_path / "data", *options, scheme="https", tls=tls) as endpoint:
+        certificates = ["--cacert", str(ca), "--cert", str(client[0]), "--key", str(client[1])]
+        put(endpoint, "/registry/secrets/default/a", secret("a"), *certificates)
+        target = endpoint.replace("https://", "etcd://")
+        assert report(target, *certificates)["totals"]["exposed"] == 1
+        run = k8senc("audit", target, "--cacert", ca)
+        assert run.returncode == 5 and "does not answer" in sentence(run)
+        run = k8senc("audit", target, "--cacert", ca, "--cert", client[0])
+        assert run.returncode == 2 and "together" in sentence(run)
+        etcdctl(endpoint, *certificates, "user", "add", "root:a long password")
+        etcdctl(endpoint, *certificates, "user", "grant-role", "root", "root")
+        etcdctl(endpoint, *certificates, "auth", "enable")
+        # The name in the certificate is nobody's.
+        run = k8senc("audit", target, *certificates)
+        assert run.returncode == 5 and sentence(run)
+        for password, code in (("a long password", 1), ("another", 5)):
+            command = [*COMMAND, "audit", target, *certificates, "--user", "root"]
+            asked = subprocess.run(command, capture_output=True, timeout=60, check=False, env={**ENVIRONMENT, "K8SENC_ETCD_PASSWORD": password})
+            assert asked.returncode == code, asked.stderr.decode()
+            assert b"password" not in asked.stderr or code == 5
+            assert password.encode() not in asked.stdout + asked.stderr
+
+
+def test_nobody_at_the_endpoint() -> None:
+    run = k8senc("audit", f"etcd+http://127.0.0.1:{free_port()}")
+    assert run.returncode == 5 and "does not answer" in sentence(run)
+
+
+def test_ctrl_c_ends_a_paced_read(etcd34: str) -> None:
+    for number in range(20):
+        put(etcd34, f"/paced/{number:02}", b"x")
+    target = etcd34.replace("http://", "etcd+http://")
+    with subprocess.Popen([*COMMAND, "audit", target, "--rate", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+        time.sleep(4)
+        assert process.poll() is None, "twenty keys at one a second take twenty seconds"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130 and b"interrupted; nothing was changed" in errors
+    etcdctl(etcd34, "del", "/paced/", "--prefix")
+
+
+def test_the_data_directory_of_a_member(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with etcd(folder) as endpoint:
+        for number in range(30):
+            put(endpoint, f"/registry/secrets/default/s-{number}", secret(f"s-{number}"))
+        for number in range(30):
+            put(endpoint, f"/registry/secrets/default/s-{number}", b"k8s:enc:aesgcm:v1:key1:" + os.urandom(80))
+        etcdctl(endpoint, "del", "/registry/secrets/default/s-7")
+        revision = json.loads(etcdctl(endpoint, "endpoint", "status", "-w", "json"))[0]["Status"]["header"]["revision"]
+        etcdctl(endpoint, "compact", "--physical", str(revision))
+        etcdctl(endpoint, "defrag")
+        run = k8senc("audit", folder)
+        assert run.returncode == 3
+        assert "etcd runs on this folder" in sentence(run) and "--running" in sentence(run)
+        run = k8senc("audit", folder, "--running", "--format", "json")
+        assert b"may be torn" in run.stderr and json.loads(run.stdout)["log"]["exposed"] == 30
+    for given in (folder, folder / "member"):
+        found = report(given, code=1)
+        # Nothing is left in the file, everything in the log.
+        assert (found["totals"]["live"], found["totals"]["exposed"], found["totals"]["historyExposed"]) == (29, 0, 0)
+        assert found["residue"]["exposed"] == 0
+        log = found["log"]
+        assert (log["exposed"], log["pending"], log["unsound"]) == (30, 0, 0)
+        assert [group["only"] for group in log["groups"] if group["exposed"]] == [30]
+        assert counts(found)["log-plaintext"] == 30 and "log-pending" not in counts(found)
+    # The 29 ciphertexts that rows hold are not in the log alone.
+    assert [group["only"] for group in log["groups"] if not group["exposed"]] == [1]
+    (folder / "member/snap/db.tmp.1").write_bytes(b"x")
+    assert b"db.tmp.1 was not read and may hold values" in k8senc("audit", folder).stderr
+
+
+def test_a_killed_member_has_values_in_its_log_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    client, peer = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
+    command = ["etcd", "--data-dir", str(folder), "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer]
+    # The file is written rarely, so that the log is ahead of it.
+    command += ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}", "--backend-batch-interval", "1h", "--backend-batch-limit", "1000000"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        with EtcdClient(client, timeout=20) as ours:
+            until = time.monotonic() + 30
+            while time.monotonic() < until:
+                try:
+                    ours.status()
+                    break
+                except RemoteError:
+                    time.sleep(0.1)
+        for number in range(5):
+            put(client, f"/registry/secrets/default/k-{number}", secret(f"k-{number}"))
+        process.kill()
+    found = report(folder, code=1)
+    assert counts(found)["log-pending"] == 5 and found["log"]["pending"] == 5
+    assert found["totals"]["live"] == 0
+    damaged = tmp_path / "damaged"
+    shutil.copytree(folder, damaged)
+    log = next((damaged / "member/wal").glob("*.wal"))
+    content = bytearray(log.read_bytes())
+    content[content.index(b"k-3")] ^= 1
+    log.write_bytes(content)
+    assert counts(report(damaged))["log-damaged"] == 1 and "log-damaged" not in counts(found)
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    run = k8senc("audit", tmp_path)
+    assert run.returncode == 3 and "member/snap/db" in sentence(run)
+
+
+def test_kine(tmp_path: Path) -> None:
+    """Files of a real kine: forty plaintext Secrets, thirty rewritten, six deleted, compacted."""
+    config = tmp_path / "gcm.yaml"
+    shutil.copy(AUDIT_DATA / "kine.yaml", config)
+    found = report(AUDIT_DATA / "kine.db", "-c", config, code=1)
+    assert found["snapshot"]["source"] == "kine"
+    totals = found["totals"]
+    # 0 to 26 rewritten, 27 to 32 deleted, 33 to 39 plaintext still.
+    assert (totals["live"], totals["exposed"], totals["unreadable"]) == (34, 7, 0)
+    # What SQLite itself says of the two columns.
+    with sqlite3.connect(f"file:{AUDIT_DATA / 'kine.db'}?mode=ro&immutable=1", uri=True) as connection:
+        rows = connection.execute("SELECT id, prev_revision, value, old_value FROM kine WHERE name LIKE '/registry/secrets/%'").fetchall()
+    ids = {row[0] for row in rows}
+    plain = lambda value: bytes(value or b"").startswith(b"k8s\0")  # noqa: E731
+    copies = {row[1] for row in rows if plain(row[3]) and row[1] not in ids}
+    assert len(copies) > 20
+    assert found["residue"]["exposed"] == len(copies) == counts(found)["residue-plaintext"]
+    key = next(key for key in found["keys"] if key["key"] == "gcm")
+    assert key["live"] == 27
+
+    killed = tmp_path / "killed.db"
+    shutil.copy(AUDIT_DATA / "killed.db", killed)
+    alone = report(killed, "-c", config)
+    shutil.copy(AUDIT_DATA / "killed.db-wal", tmp_path / "killed.db-wal")
+    both = report(killed, "-c", config)
+    assert both["snapshot"]["revision"] == alone["snapshot"]["revision"] + 5
+    assert both["totals"]["live"] == 34
+    run = k8senc("audit", killed)
+    assert b"write-ahead log lies beside it" in run.stderr
+
+
+def test_a_database_that_is_no_kine(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE other (id INTEGER)")
+    connection.close()
+    run = k8senc("audit", tmp_path)
+    assert run.returncode == 3 and "without the table kine" in sentence(run)
+    file.write_bytes(file.read_bytes()[:300])
+    run = k8senc("audit", file)
+    assert run.returncode == 3 and "SQLite cannot read it" in sentence(run)
+
+
+def test_standard_input() -> None:
+    run = k8senc("audit", "-", "-c", CONFIG, "--format", "json", stdin=SNAPSHOT.read_bytes())
+    assert json.loads(run.stdout) == report(SNAPSHOT, "-c", CONFIG)
+    run = k8senc("audit", "-", stdin=b"no snapshot")
+    assert run.returncode == 3 and "standard input" in sentence(run)
+    run = k8senc("drill", "-", "-c", CONFIG, stdin=SNAPSHOT.read_bytes())
+    assert run.returncode == 1 and b"live objects of stdin open" in run.stdout
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_url_on_the_web(tmp_path: Path) -> None:
+    shutil.copy(SNAPSHOT, tmp_path / "etcd.db")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: _Quiet(*args, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        base = f"http://127.0.0.1:{server.server_address[1]}"
+        assert report(f"{base}/etcd.db", "-c", CONFIG) == report(SNAPSHOT, "-c", CONFIG)
+        run = k8senc("audit", f"http://user:secret@127.0.0.1:{server.server_address[1]}/none.db")
+        assert run.returncode == 5 and "secret" not in sentence(run)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_url_in_memory() -> None:
+    import fsspec
+
+    fsspec.filesystem("memory").pipe("/snapshot.db", SNAPSHOT.read_bytes())
+    held = from_url("memory://snapshot.db")
+    assert held.path.read_bytes() == SNAPSHOT.read_bytes()
+    held.close()
+
+
+def test_a_url_in_s3() -> None:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        own = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=own["AWS_ENDPOINT_URL"], aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+        client.create_bucket(Bucket="backups")
+        client.upload_file(str(SNAPSHOT), "backups", "night/etcd.db")
+        command = [*COMMAND, "audit", "s3://backups/night/etcd.db", "-c", str(CONFIG), "--format", "json"]
+        environment = {**ENVIRONMENT, **own, "PYTHONWARNINGS": "ignore"}
+        run = subprocess.run(command, capture_output=True, timeout=120, check=False, env=environment)
+        assert json.loads(run.stdout) == report(SNAPSHOT, "-c", CONFIG)
+        command[3] = "s3://backups/none.db"
+        run = subprocess.run(command, capture_output=True, timeout=120, check=False, env=environment)
+        assert run.returncode == 5 and "cannot be read" in sentence(run)
+    finally:
+        server.stop()
+
+
+def test_several_configurations(tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    text = (AUDIT_DATA / "keys.yaml").read_text()
+    at = text.index('            - name: "gcm-new"') if '            - name: "gcm-new"' in text else text.index("gcm-new")
+    start = text.rindex("\n", 0, at) + 1
+    end = text.index("\n", text.index("\n", at) + 1) + 1
+    other.write_text(text[:start] + text[end:])
+    found = report(AUDIT_DATA / "keys.snap", "-c", AUDIT_DATA / "keys.yaml", "-c", other, code=1)
+    assert [one["name"] for one in found["configurations"]] == ["keys.yaml", "other.yaml"]
+    assert counts(found)["configurations-differ"] == 4
+
+
+@pytest.mark.parametrize(("days", "code"), [("90d", 1), ("36500", None), ("soon", 2)])
+def test_the_age_of_keys(days: str, code: int | None) -> None:
+    run = k8senc("audit", AUDIT_DATA / "keys.snap", "-c", AUDIT_DATA / "keys.yaml", "--max-key-age", days, "--format", "json")
+    if code == 2:
+        assert run.returncode == 2 and b"90d" in run.stderr
+        return
+    assert ("key-age" in counts(json.loads(run.stdout))) == (code == 1)
