@@ -150,3 +150,18 @@ def test_a_drill_that_waits_for_the_kms_is_undecided(tmp_path: Path) -> None:
     config.write_text(f"apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n  - resources: [secrets]\n    providers:\n      {provider}")
     assert k8senc("drill", SNAPSHOT, "-c", config).returncode == 1
     assert k8senc("drill", tmp_path / "none.db", "-c", config).returncode == 3
+
+
+def test_prometheus_reads_the_metrics(written: dict[str, str]) -> None:
+    """As the collector's own parser takes them."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    families = {family.name: family for family in text_string_to_metric_families(written["prometheus"])}
+    assert all(family.documentation and family.type == "gauge" for family in families.values())
+    [code] = families["k8senc_audit_exit_code"].samples
+    assert code.value == 1 and code.labels == {"file": SNAPSHOT.name}
+    report = json.loads(written["json"])
+    live = {sample.labels["resource"]: sample.value for sample in families["k8senc_objects"].samples if sample.labels["state"] == "live"}
+    assert live == {resource["resource"]: resource["live"] for resource in report["resources"]}
+    found = sum(sample.value for sample in families["k8senc_findings"].samples)
+    assert found == sum(finding["count"] for finding in report["findings"])

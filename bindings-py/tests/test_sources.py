@@ -236,35 +236,88 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     assert run.returncode == 3 and "member/snap/db" in sentence(run)
 
 
-def test_kine(tmp_path: Path) -> None:
-    """Files of a real kine: forty plaintext Secrets, thirty rewritten, six deleted, compacted."""
-    config = tmp_path / "gcm.yaml"
-    shutil.copy(AUDIT_DATA / "kine.yaml", config)
-    found = report(AUDIT_DATA / "kine.db", "-c", config, code=1)
-    assert found["snapshot"]["source"] == "kine"
-    totals = found["totals"]
-    # 0 to 26 rewritten, 27 to 32 deleted, 33 to 39 plaintext still.
-    assert (totals["live"], totals["exposed"], totals["unreadable"]) == (34, 7, 0)
-    # What SQLite itself says of the two columns.
-    with sqlite3.connect(f"file:{AUDIT_DATA / 'kine.db'}?mode=ro&immutable=1", uri=True) as connection:
-        rows = connection.execute("SELECT id, prev_revision, value, old_value FROM kine WHERE name LIKE '/registry/secrets/%'").fetchall()
-    ids = {row[0] for row in rows}
-    plain = lambda value: bytes(value or b"").startswith(b"k8s\0")  # noqa: E731
-    copies = {row[1] for row in rows if plain(row[3]) and row[1] not in ids}
-    assert len(copies) > 20
-    assert found["residue"]["exposed"] == len(copies) == counts(found)["residue-plaintext"]
-    key = next(key for key in found["keys"] if key["key"] == "gcm")
-    assert key["live"] == 27
+_KINE = """CREATE TABLE kine (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, created INTEGER, deleted INTEGER,
+create_revision INTEGER, prev_revision INTEGER, lease INTEGER, value BLOB, old_value BLOB)"""
+# What kine's compaction deletes up to a revision: what somebody replaced, and what is a deletion.
+_COMPACT = """DELETE FROM kine WHERE id IN (SELECT prev_revision FROM kine WHERE name != 'compact_rev_key' AND prev_revision != 0 AND id <= ?
+UNION ALL SELECT id FROM kine WHERE deleted != 0 AND id <= ?)"""
 
-    killed = tmp_path / "killed.db"
-    shutil.copy(AUDIT_DATA / "killed.db", killed)
-    alone = report(killed, "-c", config)
-    shutil.copy(AUDIT_DATA / "killed.db-wal", tmp_path / "killed.db-wal")
-    both = report(killed, "-c", config)
-    assert both["snapshot"]["revision"] == alone["snapshot"]["revision"] + 5
-    assert both["totals"]["live"] == 34
-    run = k8senc("audit", killed)
-    assert b"write-ahead log lies beside it" in run.stderr
+
+class _Kine:
+    """Writes as kine does, with its schema: each row keeps the value of the row before it. Not kine itself."""
+
+    def __init__(self, file: Path) -> None:
+        self._database = sqlite3.connect(file, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        # As the SQLite in kine is built: what is deleted is not wiped.
+        self._database.execute("PRAGMA secure_delete=0")
+        self._database.execute(_KINE)
+        self._last: dict[str, tuple[int, int, bytes]] = {}
+
+    def write(self, name: str, value: bytes | None) -> int:
+        previous, born, old = self._last.get(name, (0, 0, b""))
+        row = (name, int(not previous), int(value is None), born, previous, 0, value if value is not None else b"", old or None)
+        written = self._database.execute("INSERT INTO kine (name, created, deleted, create_revision, prev_revision, lease, value, old_value) VALUES (?,?,?,?,?,?,?,?)", row)
+        revision = written.lastrowid
+        assert revision
+        self._last[name] = (revision, born or revision, value or b"")
+        return revision
+
+    def compact(self, revision: int) -> None:
+        self._database.execute(_COMPACT, (revision, revision))
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def test_kine(tmp_path: Path) -> None:
+    """Forty plaintext Secrets, thirty rewritten, six deleted, compacted; then some written twice. Made by kine's schema and statements."""
+    file = tmp_path / "state.db"
+    kine = _Kine(file)
+    kine.write("compact_rev_key", b"0")
+    names = [f"/registry/secrets/default/s-{number}" for number in range(40)]
+    for number, name in enumerate(names):
+        kine.write(name, secret(f"s-{number}") + b"\x22\x78" + b"p" * 120)
+    last = 0
+    for name in names[:30]:
+        last = kine.write(name, b"k8s:enc:aesgcm:v1:key1:" + os.urandom(200))
+    for name in names[27:33]:
+        last = kine.write(name, None)
+    before = report(file, code=1)
+    assert before["snapshot"]["source"] == "kine" and before["snapshot"]["revision"] == last
+    assert (before["totals"]["live"], before["totals"]["exposed"], before["totals"]["historyExposed"]) == (34, 7, 33)
+    # Each copy is of a row that is still there.
+    assert before["residue"]["exposed"] == 0 and before["residue"]["fragments"] == 0
+
+    kine.compact(last)
+    after = report(file, code=1)
+    assert (after["totals"]["live"], after["totals"]["exposed"], after["totals"]["historyExposed"]) == (34, 7, 0)
+    # The 27 that were rewritten keep their plaintext beside them; the others' is in free pages, which SQLite does not wipe.
+    assert after["residue"]["exposed"] == counts(after)["residue-plaintext"] == 27
+    assert after["residue"]["fragments"] == counts(after)["residue-fragment"] > 0
+    assert "residue-fragment" not in counts(before)
+
+    for name in names[:27]:
+        last = kine.write(name, b"k8s:enc:aesgcm:v1:key1:" + os.urandom(200))
+    kine.compact(last)
+    twice = report(file)
+    assert twice["residue"]["exposed"] == 0 and "residue-plaintext" not in counts(twice)
+    kine.close()
+    assert report(tmp_path)["totals"] == twice["totals"]
+
+
+def test_kine_with_its_log_beside_it(tmp_path: Path) -> None:
+    kine = _Kine(tmp_path / "state.db")
+    kine.write("/registry/secrets/default/a", secret("a"))
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    for name in ("state.db", "state.db-wal"):
+        shutil.copy(tmp_path / name, copied)
+    run = k8senc("audit", copied)
+    assert b"write-ahead log lies beside it" in run.stderr and run.returncode == 1
+    kine.close()
+    assert report(tmp_path / "state.db")["totals"]["live"] == 1
 
 
 def test_a_database_that_is_no_kine(tmp_path: Path) -> None:

@@ -65,7 +65,6 @@ func main() {
 	check := flag.String("check", "", "compare the vectors under this folder with a new run")
 	sample := flag.String("sample", "", "make a new sample snapshot in this folder; needs etcd36/ to build")
 	evidence := flag.String("evidence", "", "make snapshots for the tests of audit in this folder (never the same bytes twice)")
-	kine := flag.String("kine", "", "with -evidence: fill this kine (go install github.com/k3s-io/kine@v0.17.5) in place of etcd")
 	what := flag.String("differ", "", "values or configs: ask the real code and the peer the same questions, see docs/fuzzing.md")
 	peerPath := flag.String("peer", "", "the program k8senc-peer")
 	limit := flag.Int("n", 0, "differ: stop after so many executions")
@@ -106,8 +105,6 @@ func main() {
 		fmt.Println("vectors are what this program writes")
 	case *sample != "":
 		writeSample(*sample)
-	case *evidence != "" && *kine != "":
-		writeKine(*evidence, *kine)
 	case *evidence != "":
 		writeEvidence(*evidence)
 	case *what != "":

@@ -26,7 +26,7 @@ class Held:
         if hasattr(os, "memfd_create"):
             self._file: BinaryIO = os.fdopen(os.memfd_create("k8senc"), "w+b", buffering=0)
         else:
-            self._file = tempfile.TemporaryFile("w+b", buffering=0)  # type: ignore[assignment]
+            self._file = tempfile.TemporaryFile("w+b", buffering=0)
         self.size = 0
 
     @property
