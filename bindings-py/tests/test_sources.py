@@ -6,7 +6,6 @@ import http.server
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import threading
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from k8senc import RemoteError
+from k8senc._native import Audit
 from k8senc.etcd_client import EtcdClient, Tls
 from k8senc.etcd_rows import EtcdRows
 from k8senc.remote import from_url
@@ -157,16 +157,26 @@ def test_nobody_at_the_endpoint() -> None:
     assert run.returncode == 5 and "does not answer" in sentence(run)
 
 
-def test_ctrl_c_ends_a_paced_read(etcd34: str) -> None:
+def test_an_interrupt_ends_a_paced_read(etcd34: str) -> None:
     for number in range(20):
         put(etcd34, f"/paced/{number:02}", b"x")
-    target = etcd34.replace("http://", "etcd+http://")
-    with subprocess.Popen([*COMMAND, "audit", target, "--rate", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
-        time.sleep(4)
-        assert process.poll() is None, "twenty keys at one a second take twenty seconds"
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130 and b"interrupted; nothing was changed" in errors
+    asked = 0
+
+    def rest(_: float) -> None:
+        nonlocal asked
+        asked += 1
+        time.sleep(0.2)
+
+    def interrupt(done: int, total: int) -> None:
+        assert 0 <= done <= total
+        if asked > 2:
+            raise KeyboardInterrupt
+
+    with EtcdClient(etcd34) as client:
+        run = Audit.of_rows(lambda: EtcdRows(client, rate=1, sleep=rest))
+        with pytest.raises(KeyboardInterrupt):
+            run.finish(interrupt)
+    assert 2 < asked < 20
     etcdctl(etcd34, "del", "/paced/", "--prefix")
 
 

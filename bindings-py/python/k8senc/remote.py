@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from k8senc.errors import RemoteError, SnapshotError, UsageError
 
-__all__ = ["Held", "from_stdin", "from_url", "is_url"]
+__all__ = ["Held", "from_stdin", "from_url", "is_url", "without_password"]
 
 _CHUNK = 4 << 20
 Progress = Callable[[int, int], object]
@@ -74,6 +74,13 @@ def is_url(text: str) -> bool:
     return bool(separator) and scheme.replace("+", "").replace("-", "").isalnum()
 
 
+def without_password(text: str) -> str:
+    """A URL without the name and password in it, for messages."""
+    scheme, separator, rest = text.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}" if separator and "@" in host else text
+
+
 def from_stdin(progress: Progress | None = None) -> Held:
     """Everything that comes in."""
     if sys.stdin.isatty():
@@ -89,16 +96,18 @@ def from_url(url: str, progress: Progress | None = None) -> Held:
         fsspec: Any = importlib.import_module("fsspec")
     except ImportError:
         raise UsageError("extra-remote", "a URL needs fsspec: pip install 'k8senc[remote]'") from None
-    held = Held("it")
+    shown = without_password(url)
+    held = Held(shown)
     try:
         with fsspec.open(url, "rb") as source:
             held.fill(source, int(getattr(source, "size", 0) or 0), progress)
     except SnapshotError:
         raise
     except ImportError as error:
-        raise UsageError("extra-remote", f"this kind of URL needs more than is installed: {error}") from None
+        raise UsageError("extra-remote", f"{shown} needs more than is installed: {error}") from None
     except ValueError as error:
-        raise UsageError("url", str(error)) from None
+        raise UsageError("url", f"{shown}: {str(error).replace(url, shown)}") from None
     except Exception as error:  # each file system has exceptions of its own
-        raise RemoteError("url", f"it cannot be read: {error or type(error).__name__}") from None
+        reason = str(error).replace(url, shown) or type(error).__name__
+        raise RemoteError("url", f"{shown} cannot be read: {reason}") from None
     return held

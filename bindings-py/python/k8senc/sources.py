@@ -14,7 +14,7 @@ import click
 from k8senc._native import Audit, Config, escape
 from k8senc.command import UNREADABLE, USAGE, Failure, note, progress
 
-__all__ = ["LIVE_OPTIONS", "Live", "Source", "opened", "live_options"]
+__all__ = ["LIVE_OPTIONS", "Live", "Source", "label_of", "live_options", "opened"]
 
 PASSWORD = "K8SENC_ETCD_PASSWORD"
 
@@ -65,6 +65,13 @@ LIVE_OPTIONS = [
 ]
 
 
+def label_of(target: str) -> str:
+    """How messages name what was given."""
+    from k8senc.remote import without_password
+
+    return "standard input" if target == "-" else without_password(target)
+
+
 def live_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of sources that are no plain files."""
     for option in reversed(LIVE_OPTIONS):
@@ -89,7 +96,7 @@ def opened(target: str, live: Live) -> Iterator[Source]:
             with progress("fetching") as told:
                 held = remote.from_url(target, told)
             stack.callback(held.close)
-            yield Source(escape(target), target.rstrip("/").rpartition("/")[2] or target, held.path)
+            yield Source(escape(label_of(target)), target.rstrip("/").rpartition("/")[2] or target, held.path)
         else:
             yield _local(Path(target), live)
 

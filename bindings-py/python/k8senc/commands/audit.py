@@ -13,7 +13,7 @@ import click
 from k8senc._native import escape
 from k8senc.command import CLEAN, EXIT_CODES, UNDECIDED, UNREADABLE, USAGE, Failure, about, kms_of, note, progress, read_config, read_file, writes
 from k8senc.key_sources import offline_of, opening_options
-from k8senc.sources import Live, live_options, opened
+from k8senc.sources import Live, label_of, live_options, opened
 
 FORMATS = ("json", "jsonl", "sarif", "csv", "csv-findings", "markdown", "html", "prometheus")
 
@@ -113,7 +113,7 @@ def audit(
     live = Live(cacert, cert, key_file, user, rate, running)
 
     capped = False
-    with about(snapshot), opened(snapshot, live) as source:
+    with about(label_of(snapshot)), opened(snapshot, live) as source:
         run = source.audit(
             config,
             logs=files,

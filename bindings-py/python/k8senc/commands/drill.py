@@ -11,7 +11,7 @@ import click
 from k8senc._native import escape
 from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, about, kms_of, note, progress, read_config
 from k8senc.key_sources import offline_of, opening_options
-from k8senc.sources import Live, live_options, opened
+from k8senc.sources import Live, label_of, live_options, opened
 
 EXIT_CODES = """\b
 Exit codes:
@@ -69,7 +69,7 @@ def drill(
     config = read_config(config_file)
     kms = kms_of(kms_specs, config, offline_of(recovery_keys, local_keks, cluster_label, set_key))
     live = Live(cacert, cert, key_file, user, rate, running)
-    with about(snapshot), opened(snapshot, live) as source:
+    with about(label_of(snapshot)), opened(snapshot, live) as source:
         run = source.audit(config, etcd_prefix=etcd_prefix.encode() if etcd_prefix is not None else None)
         if config.kms_providers:
             with progress("looking for encrypted DEKs") as told:
