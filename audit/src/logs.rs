@@ -199,9 +199,9 @@ impl Logged {
             key(a).cmp(&key(b))
         });
         let mut counts = self.counts;
-        if let Some(applied) = applied {
-            counts.pending = self.puts.iter().filter(|index| **index > applied).count() as u64;
-        }
+        // A file that was never committed to names no index.
+        let applied = applied.unwrap_or_default();
+        counts.pending = self.puts.iter().filter(|index| **index > applied).count() as u64;
         counts.only = groups.iter().map(|g| g.only).sum();
         counts.groups = groups;
         counts

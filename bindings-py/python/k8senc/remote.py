@@ -86,7 +86,11 @@ def from_stdin(progress: Progress | None = None) -> Held:
     if sys.stdin.isatty():
         raise UsageError("stdin", "standard input is a terminal: pipe a snapshot into it")
     held = Held("standard input")
-    held.fill(sys.stdin.buffer, 0, progress)
+    try:
+        held.fill(sys.stdin.buffer, 0, progress)
+    except BaseException:
+        held.close()
+        raise
     return held
 
 
@@ -97,10 +101,11 @@ def from_url(url: str, progress: Progress | None = None) -> Held:
     except ImportError:
         raise UsageError("extra-remote", "a URL needs fsspec: pip install 'k8senc[remote]'") from None
     shown = without_password(url)
-    held = Held(shown)
+    held, kept = Held(shown), False
     try:
         with fsspec.open(url, "rb") as source:
             held.fill(source, int(getattr(source, "size", 0) or 0), progress)
+        kept = True
     except SnapshotError:
         raise
     except ImportError as error:
@@ -110,4 +115,7 @@ def from_url(url: str, progress: Progress | None = None) -> Held:
     except Exception as error:  # each file system has exceptions of its own
         reason = str(error).replace(url, shown) or type(error).__name__
         raise RemoteError("url", f"{shown} cannot be read: {reason}") from None
+    finally:
+        if not kept:
+            held.close()
     return held

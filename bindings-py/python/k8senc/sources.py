@@ -133,6 +133,8 @@ def _folder(path: Path, live: Live) -> Source:
 def _etcd(target: str, live: Live, stack: ExitStack) -> Source:
     import os
 
+    # gRPC would write lines of its own to stderr before ours.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from k8senc.etcd_client import EtcdClient, Tls
     from k8senc.etcd_rows import EtcdRows
 
