@@ -515,7 +515,7 @@ class Audit:
         hash: bool = True,
         examples: int = 3,
         etcd_prefix: bytes | None = None,
-        config_name: str = "",
+        config_name: str = ...,
         also: Sequence[tuple[str, Config]] = ...,
         logs: Sequence[str | PathLike[str]] = ...,
         max_key_age: tuple[int, int] | None = None,
@@ -527,7 +527,7 @@ class Audit:
         *,
         examples: int = 3,
         etcd_prefix: bytes | None = None,
-        config_name: str = "",
+        config_name: str = ...,
         also: Sequence[tuple[str, Config]] = ...,
         max_key_age: tuple[int, int] | None = None,
     ) -> Audit: ...
