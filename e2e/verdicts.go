@@ -330,9 +330,13 @@ func (r *run) started(ctx context.Context) error {
 	return faultsOf("k8senc validate and kube-apiserver differ", faults)
 }
 
-// saidIn is whether a log holds the text, as it is or quoted.
+// saidIn is whether a log holds the text, as it is or quoted, up to where one of them may say something else. A text of several
+// lines is indented in the log.
 func saidIn(log string, ours verdict) bool {
 	text, _, _ := strings.Cut(ours.Upstream, " in scheme ")
+	if ours.Redacted {
+		text, _, _ = strings.Cut(text, "REDACTED")
+	}
 	quoted := strconv.Quote(text)
-	return text != "" && (strings.Contains(log, text) || strings.Contains(log, quoted[1:len(quoted)-1]))
+	return text != "" && (strings.Contains(strings.ReplaceAll(log, "\n\t", "\n"), text) || strings.Contains(log, quoted[1:len(quoted)-1]))
 }
