@@ -34,7 +34,7 @@ BELOW = {
     "k8senc-c": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit"},
     "k8senc-bench": {"k8senc", "k8senc-backends", "k8senc-config", "etcd-store", "k8senc-audit"},
     # What fuzz targets do, which uses everything, and the vectors for seeds.
-    "k8senc-fuzz-bodies": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit", "k8senc-vectors"},
+    "k8senc-fuzz-bodies": {"k8senc", "k8senc-backends", "k8senc-config", "k8s-object", "etcd-store", "k8senc-audit", "k8senc-recovery", "k8senc-vectors"},
     # The Rust side of differential runs.
     "k8senc-peer": {"k8senc", "k8senc-backends", "k8senc-config"},
     # Its tests look at all crates that hold keys.

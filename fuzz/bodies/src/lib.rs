@@ -7,6 +7,7 @@
 mod configs;
 mod etcd;
 mod objects;
+mod pastes;
 mod plugins;
 mod values;
 
@@ -62,6 +63,11 @@ pub const TARGETS: &[Target] = &[
         name: "k8s_object",
         body: objects::object,
         seeds: objects::seeds,
+    },
+    Target {
+        name: "pasted_value",
+        body: pastes::pasted_value,
+        seeds: pastes::seeds,
     },
     Target {
         name: "etcd_key",
