@@ -43,8 +43,8 @@ pub use errors::{
     ERROR_CODES, ErrorAdvice, ErrorCode, HAZARD_CODES, HazardCode, error_texts, explain_error,
 };
 pub use lint::{
-    Edit, FileFacts, Finding, Fix, LintOptions, Migration, Rule, Safety, Severity, explain, lint,
-    rules,
+    Edit, FileFacts, Finding, Fix, LintOptions, Migration, Needs, Rule, Safety, Severity, explain,
+    lint, rules,
 };
 pub use load::validate;
 pub use manifest::{Embedded, Form, Manifest, Reference, lint_manifest};

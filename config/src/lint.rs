@@ -48,6 +48,33 @@ impl Severity {
     }
 }
 
+/// What has to be known for a rule to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Needs {
+    /// The text of a configuration.
+    Text,
+    /// Facts about its file besides: [`FileFacts`].
+    FileFacts,
+    /// The text of a manifest.
+    Manifest,
+    /// A manifest and the configuration that it names.
+    ManifestAndConfiguration,
+}
+
+impl Needs {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::FileFacts => "file-facts",
+            Self::Manifest => "manifest",
+            Self::ManifestAndConfiguration => "manifest-and-configuration",
+        }
+    }
+}
+
 /// One rule; documentation and `explain` are made from it.
 #[non_exhaustive]
 pub struct Rule {
@@ -59,6 +86,8 @@ pub struct Rule {
     pub severity: Severity,
     /// Whether some of its findings come with a change that cures them.
     pub fixable: bool,
+    /// What it judges by.
+    pub needs: Needs,
     /// What it finds.
     pub finds: &'static str,
     /// Why it matters.

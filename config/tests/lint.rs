@@ -5,6 +5,8 @@
     reason = "a test's helper fails its test"
 )]
 
+mod recorded;
+
 use std::collections::BTreeSet;
 
 use k8senc_config::{
@@ -618,4 +620,24 @@ fn a_file_that_is_no_utf8_gets_advice_and_no_changes() {
     text.splice(at..=at, [0xff]);
     let found = lint(&text, &LintOptions::default());
     assert!(find(&found, "K8E017").is_some_and(|f| f.fix.is_none()));
+}
+
+/// The same cases for those who cannot call this test: the page shows each. Made again with `K8SENC_RECORD=1`.
+#[test]
+fn the_cases_are_recorded() {
+    let cases: Vec<_> = cases()
+        .into_iter()
+        .map(|case| {
+            let mut options = LintOptions::default();
+            (case.options)(&mut options);
+            serde_json::json!({
+                "code": case.code,
+                "version": options.server.version.to_string(),
+                "kmsv1": options.server.kmsv1,
+                "bad": case.bad,
+                "good": case.good,
+            })
+        })
+        .collect();
+    recorded::compare("lint-cases.json", &cases);
 }

@@ -5,6 +5,8 @@
     reason = "a test's helper fails its test"
 )]
 
+mod recorded;
+
 use std::collections::BTreeSet;
 
 use k8senc_config::{
@@ -567,4 +569,21 @@ fn large_files_end_quickly() {
         "}".repeat(150)
     );
     assert!(Manifest::read(deep.as_bytes(), "x").is_none());
+}
+
+/// The same cases for those who cannot call this test: the page shows each. Made again with `K8SENC_RECORD=1`.
+#[test]
+fn the_cases_are_recorded() {
+    let cases: Vec<_> = cases()
+        .into_iter()
+        .map(|case| {
+            serde_json::json!({
+                "code": case.code,
+                "bad": case.bad,
+                "good": case.good,
+                "referenced": case.referenced,
+            })
+        })
+        .collect();
+    recorded::compare("manifest-cases.json", &cases);
 }

@@ -1,7 +1,7 @@
 //! The file as a whole.
 
 use super::fix::{Edit, Fix, Safety};
-use super::{Rule, Severity};
+use super::{Needs, Rule, Severity};
 use crate::span::Span;
 use crate::tree::{Syntax, Value};
 use crate::version::Version;
@@ -11,6 +11,7 @@ pub(crate) static MORE_DOCUMENTS: Rule = Rule {
     name: "more-documents",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "a second YAML document in the file.",
     why: "Only the first is read, whatever the others hold.",
     fix: "Put all entries into one document and take out the --- between them.",
@@ -29,6 +30,7 @@ pub(crate) static LEGACY_KIND: Rule = Rule {
     name: "legacy-kind",
     severity: Severity::Info,
     fixable: true,
+    needs: Needs::Text,
     finds: "kind: EncryptionConfig with apiVersion: v1.",
     why: "It is the form of releases before 1.13. It is still read and means the same.",
     fix: "Write apiVersion: apiserver.config.k8s.io/v1 and kind: EncryptionConfiguration.",
@@ -91,6 +93,7 @@ pub(crate) static FILE_MODE: Rule = Rule {
     name: "file-mode",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::FileFacts,
     finds: "a file that others than its owner can write, or can read although it holds keys; one that the API server's user does not own; a directory others can write to.",
     why: "The keys stand in it in the clear. Who can write it can make the API server write plain text.",
     fix: "chmod 600 the file, chown it to the API server's user, and keep its directory closed.",
@@ -133,6 +136,7 @@ pub(crate) static FILE_SHARED: Rule = Rule {
     name: "file-shared",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::FileFacts,
     finds: "a file with keys in version control, in a ConfigMap, or in a path that pods can read.",
     why: "Whoever can read that has the keys, for as long as the history is kept.",
     fix: "Take the keys out, rotate them, and bring the file to the control plane some other way.",
@@ -156,6 +160,7 @@ pub(crate) static RELEASE: Rule = Rule {
     name: "release",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "something the chosen release does not have: wildcards before 1.27, custom resources before 1.26, KMS v2 before 1.29, a KMS before 1.10.",
     why: "Older releases ignore what they do not know, so the objects stay plain text, or refuse the file.",
     fix: "Upgrade first, or leave it out.",
@@ -227,6 +232,7 @@ pub(crate) static AMBIGUOUS_KEY: Rule = Rule {
     name: "ambiguous-key",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "two mapping keys that are different in YAML and the same in JSON, such as 1 and '1', or true and 'true'.",
     why: "Which of the two wins changes from one start of the API server to the next.",
     fix: "Take one of them out.",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::context::is_identity;
 use super::fix::{Edit, Fix, Safety, block_element_lines};
-use super::{Migration, Rule, Severity};
+use super::{Migration, Needs, Rule, Severity};
 use crate::model::Entry;
 use crate::resource::GroupResource;
 use crate::span::Span;
@@ -14,6 +14,7 @@ pub(crate) static IDENTITY_FIRST: Rule = Rule {
     name: "identity-first",
     severity: Severity::Error,
     fixable: true,
+    needs: Needs::Text,
     finds: "identity listed first while other providers follow, so that new objects are written in the clear.",
     why: "Only the first provider writes. Encryption at rest is off for these resources, although keys are configured; \
           what was encrypted before becomes plain text with every update.",
@@ -98,6 +99,7 @@ pub(crate) static IDENTITY_ONLY: Rule = Rule {
     name: "identity-only",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "an entry for secrets, or a wildcard that takes them, whose only provider is identity.",
     why: "Nothing is encrypted. A named resource with identity alone is the usual way to leave it out of a later wildcard, \
           so only secrets and wildcards are reported.",
@@ -143,6 +145,7 @@ pub(crate) static NO_IDENTITY: Rule = Rule {
     name: "no-identity",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "an entry that encrypts and has no identity to read what was written before.",
     why: "Objects stored before encryption was switched on become unreadable: no matching prefix found.",
     fix: "Put identity last until every object has been rewritten.",
@@ -174,6 +177,7 @@ pub(crate) static IDENTITY_KEPT: Rule = Rule {
     name: "identity-kept",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "identity still listed last behind an encrypting provider.",
     why: "Whoever can write to etcd, or restores an old copy, can put plain objects there and the API server honours them.",
     fix: "When every object has been rewritten, take identity out.",
@@ -201,6 +205,7 @@ pub(crate) static IDENTITY_MIDDLE: Rule = Rule {
     name: "identity-middle",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "identity between two other providers.",
     why: "It works, since its refusals are skipped, but every read of the formats behind it tries identity first, and the order says nothing.",
     fix: "Put identity last.",

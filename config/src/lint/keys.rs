@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::context::{Context, KeyFact, Local, is_identity, locals};
 use super::identity::listed;
 use super::known_keys::is_known;
-use super::{Report, Rule, Severity};
+use super::{Needs, Report, Rule, Severity};
 
 const TABLE: &str = "kubernetes.io, Encrypting Confidential Data at Rest: table of providers";
 
@@ -25,6 +25,7 @@ pub(crate) static AESCBC_WRITES: Rule = Rule {
     name: "aescbc-writes",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "aescbc as the writing provider.",
     why: "CBC gives no integrity: whoever can change etcd can change bits of an object unnoticed. The project rates it weak \
           because of padding oracles, though one is hard to reach here.",
@@ -47,6 +48,7 @@ pub(crate) static AESGCM_WRITES: Rule = Rule {
     name: "aesgcm-writes",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "aesgcm as the writing provider.",
     why: "Nonces are 12 random bytes under one long-lived key. The documentation asks for a new key every 200,000 writes; \
           a repeated nonce gives away the authentication key.",
@@ -69,6 +71,7 @@ pub(crate) static SHORT_AES_KEY: Rule = Rule {
     name: "short-aes-key",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "an AES key of 16 or 24 bytes.",
     why: "It is accepted, but 32 bytes cost nothing more.",
     fix: "Make the next key with head -c 32 /dev/urandom | base64.",
@@ -93,6 +96,7 @@ pub(crate) static KEY_REUSED: Rule = Rule {
     name: "key-reused",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "the same key bytes under two names, in two providers, or in two entries.",
     why: "Under two names a rotation changes nothing. In two algorithms the proofs of both are void. In two entries aesgcm's \
           budget of 200,000 writes is shared.",
@@ -160,6 +164,7 @@ pub(crate) static KEY_NAME_TWICE: Rule = Rule {
     name: "key-name-twice",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "two keys of one provider with the same name.",
     why: "Both are tried, so reads work, but a stored prefix no longer says which key wrote, and a rotation can drop the wrong one.",
     fix: "Give new keys new names. A name under which data was written cannot be changed without rewriting it.",
@@ -184,6 +189,7 @@ pub(crate) static KEY_NAME_PREFIX: Rule = Rule {
     name: "key-name-prefix",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "a key name with a colon, or one that continues another name of the same provider after a colon.",
     why: "The stored prefix ends with a colon, so such values match two keys, the wrong one is tried first, and audits of etcd misread the name.",
     fix: "Use names of letters, digits and dashes.",
@@ -225,6 +231,7 @@ pub(crate) static KNOWN_KEY: Rule = Rule {
     name: "known-key",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "a key that stands in public documentation or tutorials.",
     why: "Anyone can decrypt.",
     fix: "Make a key with head -c 32 /dev/urandom | base64, add it as the second key, roll out, promote it, rewrite all objects, then remove this one.",
@@ -294,6 +301,7 @@ pub(crate) static WEAK_KEY: Rule = Rule {
     name: "weak-key",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "a key that cannot have been drawn at random: one byte repeated, counting bytes, readable or hexadecimal text, a repeated block, few different bytes.",
     why: "Such keys can be guessed. Base64 of a passphrase is not a key.",
     fix: "Make a key with head -c 32 /dev/urandom | base64 and rotate to it.",
@@ -318,6 +326,7 @@ pub(crate) static TEXT_KEY: Rule = Rule {
     name: "newline-in-key",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "a secret that decodes to text with a line feed at its end, or to 33 bytes of which the last is a line feed.",
     why: "echo adds a line feed before base64 sees the key. Usually the length is then wrong and the API server does not start.",
     fix: "Use head -c 32 /dev/urandom | base64, or printf '%s' in place of echo.",
@@ -345,6 +354,7 @@ pub(crate) static LOCAL_KEY_BESIDE_KMS: Rule = Rule {
     name: "local-key-beside-kms",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "an entry that writes with a local key in a file that also has a KMS.",
     why: "Whoever reads the control plane's disk has a local key; a KMS keeps the key encryption key elsewhere.",
     fix: "Write with the KMS here too and keep the local key as a later reader until all is rewritten.",
@@ -375,6 +385,7 @@ pub(crate) static PLACEHOLDER: Rule = Rule {
     name: "placeholder",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "a secret that is still a placeholder, such as <BASE 64 ENCODED SECRET> or ${KEY}.",
     why: "The API server does not start. If a template was to fill it in, the template did not run.",
     fix: "Put in a key made with head -c 32 /dev/urandom | base64.",

@@ -3,7 +3,7 @@
 use super::context::{Context, KmsFact, is_identity};
 use super::fix::{Edit, Fix, Safety, line_start, remove_field};
 use super::identity::listed;
-use super::{Rule, Severity};
+use super::{Needs, Rule, Severity};
 use crate::span::Span;
 use crate::version::Version;
 
@@ -41,6 +41,7 @@ pub(crate) static KMS_V1: Rule = Rule {
     name: "kms-v1",
     severity: Severity::Error,
     fixable: true,
+    needs: Needs::Text,
     finds: "a kms block of version v1, or without apiVersion, which means v1.",
     why: "KMS v1 is deprecated since 1.28 and off since 1.29 unless the feature gate KMSv1 is on: the API server does not start. \
           It also calls the plugin for every write.",
@@ -73,6 +74,7 @@ pub(crate) static CACHESIZE_ON_V2: Rule = Rule {
     name: "cachesize-on-v2",
     severity: Severity::Error,
     fixable: true,
+    needs: Needs::Text,
     finds: "cachesize in a block that is not v1.",
     why: "The API server does not start. Many how-to pages show it.",
     fix: "Take the field out: KMS v2 has its own cache of decrypted seeds.",
@@ -105,6 +107,7 @@ pub(crate) static V1_CACHE_SMALL: Rule = Rule {
     name: "v1-cache-small",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "a KMS v1 block with a negative cachesize, or with fewer than 100 places.",
     why: "Every read that misses the cache calls the plugin; listing secrets then makes one call for each.",
     fix: "Leave the default of 1000, or more than there are objects.",
@@ -131,6 +134,7 @@ pub(crate) static SINGLE_READER: Rule = Rule {
     name: "single-kms",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "an entry whose only encrypting provider is one KMS block.",
     why: "While the plugin is down, v2 writes stop after three minutes and an API server that restarts cannot read these objects at all. \
           A local key as a later reader does not help: what the KMS wrapped needs the KMS.",
@@ -160,6 +164,7 @@ pub(crate) static TIMEOUT: Rule = Rule {
     name: "kms-timeout",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "a timeout under one second or over ten.",
     why: "Too short: short pauses of the plugin fail requests. Too long: an unhealthy v2 block delays the start by its timeout, requests pile up, \
           and old connections stay open after a reload for twice the sum (four times for v1).",
@@ -191,6 +196,7 @@ pub(crate) static TIMEOUT_SUM: Rule = Rule {
     name: "kms-timeout-sum",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "timeouts that add up to more than 15 seconds while all KMS health checks run in one request.",
     why: "The combined check kms-providers asks one plugin after the other; a kubelet probe with a shorter timeout then fails and restarts the API server.",
     fix: "Shorten the timeouts, or give the probes more time.",
@@ -219,6 +225,7 @@ pub(crate) static MANY_BLOCKS: Rule = Rule {
     name: "many-kms-blocks",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "more than four KMS v2 blocks.",
     why: "Each has its own status calls, seed and cache, and each that is unhealthy delays the start by its timeout.",
     fix: "Name several resources in one entry.",
@@ -241,6 +248,7 @@ pub(crate) static MIXED_VERSIONS: Rule = Rule {
     name: "kms-v1-and-v2",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "KMS v1 and v2 blocks in one file.",
     why: "Without reload the health checks are then numbered (kms-provider-0, ...) instead of kms-providers, so alerts and probes on that name stop working.",
     fix: "Watch both names while you migrate.",
@@ -269,6 +277,7 @@ pub(crate) static V2_THEN_V1: Rule = Rule {
     name: "kms-name-shared",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "a KMS v1 block with the name of an earlier block.",
     why: "It loads now, but is refused as soon as automatic reload is switched on, and one name in two prefixes confuses audits.",
     fix: "Give the new block of the two another name.",
@@ -299,6 +308,7 @@ pub(crate) static AUTHORITY: Rule = Rule {
     name: "kms-authority",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "a KMS v2 block for kube-apiserver 1.25 to 1.31 with a socket path.",
     why: "Those releases send an :authority header made from the path (%2Fvar%2F...), which servers on the h2 library, such as most Rust plugins, refuse with PROTOCOL_ERROR.",
     fix: "With such a plugin use 1.32 or later, or an abstract socket behind a proxy that accepts the header.",

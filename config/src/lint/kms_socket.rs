@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Rule, Severity};
+use super::{Needs, Rule, Severity};
 
 pub(crate) static SHARED_ENDPOINT: Rule = Rule {
     code: "K8E022",
     name: "shared-endpoint",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "two kms blocks with the same socket.",
     why: "Each runs its own status calls, seed and cache against the plugin.",
     fix: "Name all resources in one entry, if they may share it.",
@@ -36,6 +37,7 @@ pub(crate) static ABSTRACT_SOCKET: Rule = Rule {
     name: "abstract-socket",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "an abstract socket: unix:///@name.",
     why: "It has no file permissions. Any process in the network namespace can connect and ask for decryption, or take the name before the plugin does.",
     fix: "Use a path in a directory that only the API server and the plugin can enter.",
@@ -61,6 +63,7 @@ pub(crate) static WORLD_WRITABLE_SOCKET: Rule = Rule {
     name: "socket-in-shared-directory",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "a socket in /tmp, /var/tmp or /dev/shm.",
     why: "Whoever binds the name first receives the seeds to encrypt, in the clear.",
     fix: "Use a directory that belongs to root with mode 0700, such as /var/run/kmsplugin.",
@@ -87,6 +90,7 @@ pub(crate) static ENDPOINT_PATH: Rule = Rule {
     name: "endpoint-path",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "an endpoint that passes validation and can never be reached: no path (unix:x, unix://x), a path over 107 bytes, or one with ..",
     why: "The API server dials an empty or impossible address; every write and cold read then fails.",
     fix: "Write unix:/// and an absolute path: three slashes.",

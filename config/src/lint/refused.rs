@@ -2,7 +2,7 @@
 
 use super::context::{Context, locals};
 use super::fix::{Edit, Fix, Safety, line_start};
-use super::{Rule, Severity};
+use super::{Needs, Rule, Severity};
 use crate::model::Provider;
 use crate::span::Span;
 use crate::verdict::Problem;
@@ -15,6 +15,7 @@ pub(crate) static REFUSED: Rule = Rule {
     name: "refused",
     severity: Severity::Error,
     fixable: true,
+    needs: Needs::Text,
     finds: "anything for which kube-apiserver of the chosen release refuses the file.",
     why: "The API server does not start with it. With automatic reload it keeps the old configuration, until it restarts.",
     fix: "See the message and kube-apiserver's own text.",

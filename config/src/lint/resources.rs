@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::is_identity;
 use super::fix::{Fix, Safety};
-use super::{Rule, Severity};
+use super::{Needs, Rule, Severity};
 use crate::builtin::{Matches, what_matches};
 use crate::resource::GroupResource;
 use crate::span::Span;
@@ -23,6 +23,7 @@ pub(crate) static MATCHES_NOTHING: Rule = Rule {
     name: "matches-nothing",
     severity: Severity::Error,
     fixable: true,
+    needs: Needs::Text,
     finds: "a name that matches no resource: a kind, a singular, a short name, a subresource, a missing or wrong group, a half wildcard.",
     why: "The API server accepts any name. The rule then does nothing and the objects stay plain text.",
     fix: "Use the plural lower-case name with its group, as kubectl api-resources prints it: secrets, deployments.apps.",
@@ -80,6 +81,7 @@ pub(crate) static SECRETS_NOT_COVERED: Rule = Rule {
     name: "secrets-not-covered",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "a file of which no rule takes secrets.",
     why: "Secrets are what encryption at rest is usually for; without a rule they are plain text.",
     fix: "Add secrets to an entry that encrypts.",
@@ -105,6 +107,7 @@ pub(crate) static MASKED: Rule = Rule {
     name: "masked",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Text,
     finds: "a name that an earlier wildcard already takes.",
     why: "The API server does not start.",
     fix: "Put exact names before *.group, and *.group before *.*",
@@ -134,6 +137,7 @@ pub(crate) static BUSY_RESOURCES: Rule = Rule {
     name: "busy-resources",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Text,
     finds: "a wildcard that encrypts events or leases.",
     why: "They are the busiest writers of a cluster and hold little that is secret. With aesgcm they use up 200,000 writes in hours.",
     fix: "Put an entry with events (and leases.coordination.k8s.io) and identity alone before the wildcard.",
@@ -168,6 +172,7 @@ pub(crate) static MERGED: Rule = Rule {
     name: "merged",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "the same name in two entries.",
     why: "Their providers are put together in file order: the first entry's first provider writes, all others only read. That is seldom what was meant.",
     fix: "Name the resource in one entry that has all its providers.",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::fix::{Fix, Safety, line_end, line_start};
-use super::{Finding, Report, Rule, Severity, elsewhere, explain};
+use super::{Finding, Needs, Report, Rule, Severity, elsewhere, explain};
 use crate::span::{Lines, Span};
 
 const WORD: &str = "k8senc: allow ";
@@ -113,6 +113,7 @@ pub(crate) static NO_REASON: Rule = Rule {
     name: "allow-without-reason",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Text,
     finds: "a comment that silences a finding without saying why, or names no rule.",
     why: "Whoever reads the file next cannot tell whether the reason still holds. Without a reason nothing is silenced.",
     fix: "Write # k8senc: allow CODE -- and the reason, on the line or the line above.",
@@ -126,6 +127,7 @@ pub(crate) static UNUSED: Rule = Rule {
     name: "allow-unused",
     severity: Severity::Warning,
     fixable: true,
+    needs: Needs::Text,
     finds: "a comment that silences a finding which is not there.",
     why: "It would hide the same fault when somebody makes it again.",
     fix: "Take the comment out.",

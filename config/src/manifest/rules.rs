@@ -3,7 +3,7 @@
 use super::mounts::Source;
 use super::servers::floats;
 use super::{Facts, Form, Server};
-use crate::lint::{Edit, Fix, Report, Rule, Safety, Severity, elsewhere, is_local_key_file};
+use crate::lint::{Edit, Fix, Needs, Report, Rule, Safety, Severity, elsewhere, is_local_key_file};
 use crate::version::Version;
 
 /// A rule and its check.
@@ -36,6 +36,7 @@ pub(crate) static NO_FLAG: Rule = Rule {
     name: "no-flag",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "an API server without --encryption-provider-config, and no configuration that its distribution makes.",
     why: "Nothing is encrypted at rest. If it was before, what is encrypted cannot be read.",
     fix: "Name the file with --encryption-provider-config and mount its directory; on k3s set secrets-encryption: true at the first start.",
@@ -59,6 +60,7 @@ pub(crate) static SEVERAL_FLAGS: Rule = Rule {
     name: "several-flags",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "--encryption-provider-config given more than once.",
     why: "The last one wins in silence; somebody may be editing the file of the other.",
     fix: "Keep one.",
@@ -96,6 +98,7 @@ pub(crate) static OLD_FLAG: Rule = Rule {
     name: "old-flag",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "--experimental-encryption-provider-config.",
     why: "It was renamed in 1.13 and removed in 1.24; later releases do not start with it.",
     fix: "Write --encryption-provider-config.",
@@ -131,6 +134,7 @@ pub(crate) static RELOAD_ALONE: Rule = Rule {
     name: "reload-alone",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "--encryption-provider-config-automatic-reload without --encryption-provider-config.",
     why: "The API server does not start.",
     fix: "Add --encryption-provider-config, or take the reload flag out.",
@@ -159,6 +163,7 @@ pub(crate) static FILE_NOT_MOUNTED: Rule = Rule {
     name: "file-not-mounted",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "a configuration path that no mount of the API server's container carries, or that is not absolute.",
     why: "The container does not have the file, so the API server does not start.",
     fix: "Mount the file's directory read-only at the directory that the flag names.",
@@ -194,6 +199,7 @@ pub(crate) static SOCKET_NOT_MOUNTED: Rule = Rule {
     name: "socket-not-mounted",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::ManifestAndConfiguration,
     finds: "a KMS socket in a directory that is not mounted into the API server's container, a mount of the socket itself, or an abstract socket without hostNetwork.",
     why: "The API server cannot reach the plugin. A mounted socket file is a dead one after the plugin has made a new one at its restart.",
     fix: "Mount the socket's directory; for an abstract socket set hostNetwork: true.",
@@ -243,6 +249,7 @@ pub(crate) static FILE_MOUNT_RELOAD: Rule = Rule {
     name: "file-mount-with-reload",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "automatic reload of a configuration that is mounted as a single file, or through subPath.",
     why: "A bind-mounted file is the file of the moment of the mount. When it is replaced, as editors, configuration management and \
           atomic writes do, the container keeps the old one, and the reload never comes.",
@@ -284,6 +291,7 @@ pub(crate) static CREATED_EMPTY: Rule = Rule {
     name: "created-empty",
     severity: Severity::Error,
     fixable: true,
+    needs: Needs::Manifest,
     finds: "a hostPath of type FileOrCreate or DirectoryOrCreate that carries the configuration.",
     why: "When the file is missing, the kubelet makes an empty one and hides the mistake; the API server then fails with a text that names neither.",
     fix: "Use type File or Directory: then the pod's event says what is missing.",
@@ -330,6 +338,7 @@ pub(crate) static READ_ONLY_SPELLING: Rule = Rule {
     name: "read-only-spelling",
     severity: Severity::Warning,
     fixable: true,
+    needs: Needs::Manifest,
     finds: "readonly for readOnly in a pod or in kubeadm's extraVolumes, or readOnly for Talos' readonly.",
     why: "A kubelet drops a field that it does not know, so the mount is writable; Talos refuses the whole file.",
     fix: "Write the field as this file's format spells it.",
@@ -371,6 +380,7 @@ pub(crate) static MOUNT_WRITABLE: Rule = Rule {
     name: "mount-writable",
     severity: Severity::Info,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "the configuration's mount without read-only.",
     why: "The API server only reads it; whoever breaks into its container can write it as well.",
     fix: "Set readOnly: true on the mount (readonly: true on Talos).",
@@ -399,6 +409,7 @@ pub(crate) static PLUGIN_NOT_STATIC: Rule = Rule {
     name: "plugin-not-static",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "a KMS plugin that runs as a DaemonSet, Deployment or StatefulSet.",
     why: "Such pods come from the API server, and an API server that starts cold cannot read what the KMS encrypted until the plugin answers. \
           After a power cut of all control-plane nodes neither may come up.",
@@ -428,6 +439,7 @@ pub(crate) static IMAGE_FLOATS: Rule = Rule {
     name: "image-floats",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "an API server or KMS plugin whose image has the tag latest, or none.",
     why: "Each restart can bring another release: KMS v1 is off from 1.29 on, unknown fields are refused from 1.31 on, and a plugin may change its key_id.",
     fix: "Name a release, or better a digest.",
@@ -458,6 +470,7 @@ pub(crate) static TWO_OWNERS: Rule = Rule {
     name: "two-owners",
     severity: Severity::Warning,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "an encryption-provider-config of your own on k3s or RKE2 while it also makes one, or secrets-encryption: false where secrets are encrypted already.",
     why: "secrets-encrypt rotates the keys of the file it makes, which the API server then does not read; what that file's keys wrote is unreadable.",
     fix: "Use one of the two. To move, put the keys of the file that k3s made into yours as later readers first.",
@@ -497,6 +510,7 @@ pub(crate) static ARGS_FORM: Rule = Rule {
     name: "args-form",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "extraArgs in the form of another kubeadm API version, or a flag's name written with its dashes.",
     why: "v1beta3 takes a mapping, v1beta4 a list of name and value; kubeadm refuses the other. With dashes the API server gets a flag with four.",
     fix: "Write the form of the file's apiVersion; names without dashes. kubeadm config migrate does it.",
@@ -518,6 +532,7 @@ pub(crate) static KEYS_IN_OBJECT: Rule = Rule {
     name: "keys-in-object",
     severity: Severity::Error,
     fixable: false,
+    needs: Needs::Manifest,
     finds: "a configuration with keys in a ConfigMap or Secret of the cluster.",
     why: "A ConfigMap is readable by many and seldom encrypted. A Secret lies in the etcd that its keys protect: a backup then holds its own keys, \
           or cannot be opened without them.",
