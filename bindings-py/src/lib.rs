@@ -13,6 +13,7 @@ mod inspect;
 mod judge;
 mod kms;
 mod lint;
+mod pasted;
 mod plan;
 mod probe;
 mod recovery;
@@ -49,6 +50,8 @@ mod _native {
     use crate::kms::{DekRequest, LocalKek};
     #[pymodule_export]
     use crate::lint::{Embedded, Manifest, Reference, lint};
+    #[pymodule_export]
+    use crate::pasted::{Pasted, read_pasted};
     #[pymodule_export]
     use crate::plan::{PlanFiles, make_plan};
     #[pymodule_export]

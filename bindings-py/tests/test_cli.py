@@ -227,6 +227,30 @@ def test_inspect_takes_every_form(form: str) -> None:
     assert (value["etcdKey"] is not None) is form.startswith("etcdctl")
 
 
+RECORDED = json.loads((VECTORS / "pastes" / "pastes.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", RECORDED["cases"], ids=lambda case: f"{case['value']}: {case['command']}")
+def test_what_real_tools_print_is_read_back(case: dict[str, str | None]) -> None:
+    from k8senc import read_pasted
+
+    printed = base64.b64decode(str(case["printed"]))
+    (found,) = read_pasted(printed)
+    if case["form"] is None:
+        assert (found.form, found.stored) == ("raw", printed)
+    else:
+        assert (found.form, found.stored.hex()) == (case["form"], RECORDED["values"][case["value"]])
+        assert found.etcd_key == (case["etcdKey"] and str(case["etcdKey"]).encode())
+
+
+def test_a_form_that_does_not_exist_is_a_usage_error() -> None:
+    from k8senc import UsageError, read_pasted
+
+    for form in ("auto ", "hex"):
+        with pytest.raises(UsageError, match="known forms are auto, raw, hex"):
+            read_pasted(b"{}", form)
+
+
 def test_inspect_table(tmp_path: Path) -> None:
     file = tmp_path / "value"
     file.write_bytes(STORED)

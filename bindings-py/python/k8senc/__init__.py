@@ -12,6 +12,7 @@
     chain.judge_many([("/registry/secrets/default/password", stored)])   # many verdicts, no plaintext
 
     k8senc.inspect(stored)                       # what needs no key
+    k8senc.read_pasted(text)                     # values in etcdctl's output, hex, base64, dumps of xxd, hexdump, od
     k8senc.audit("snapshot.db", config=config)   # the report of `k8senc audit --format json`
     k8senc.plan(current, goal="rotate-key")      # checked steps; .files.write(directory)
 """
@@ -38,6 +39,7 @@ from k8senc._native import (
     LocalKek,
     Manifest,
     Opened,
+    Pasted,
     Problem,
     Reference,
     Rule,
@@ -49,6 +51,7 @@ from k8senc._native import (
     inspect,
     key_marks,
     lint,
+    read_pasted,
     rules,
     validate,
 )
@@ -85,6 +88,7 @@ __all__ = [
     "LocalKek",
     "Manifest",
     "Opened",
+    "Pasted",
     "Plan",
     "Problem",
     "Reference",
@@ -108,6 +112,7 @@ __all__ = [
     "key_marks",
     "lint",
     "plan",
+    "read_pasted",
     "rules",
     "validate",
 ]

@@ -594,6 +594,21 @@ def resource_of(etcd_key: str | bytes, etcd_prefix: str | bytes | None = None) -
     """The resource whose objects lie under an etcd key, as an EncryptionConfiguration names it; None for what is no object's."""
 
 def inspect(stored: bytes) -> Inspection: ...
+
+@final
+class Pasted:
+    """A stored value, and how it was given."""
+
+    @property
+    def stored(self) -> bytes: ...
+    @property
+    def form(self) -> str: ...
+    @property
+    def etcd_key(self) -> bytes | None: ...
+    @property
+    def mod_revision(self) -> int | None: ...
+
+def read_pasted(data: bytes, form: str = "auto") -> list[Pasted]: ...
 def validate(
     text: str | bytes,
     *,

@@ -8,8 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from k8senc._native import escape, inspect
-from k8senc.stored_input import Found
+from k8senc._native import Pasted, escape, inspect
 
 _TITLES = {
     "identity": "not encrypted",
@@ -23,7 +22,7 @@ _TITLES = {
 }
 
 
-def answer(found: Found) -> dict[str, Any]:
+def answer(found: Pasted) -> dict[str, Any]:
     """The answer as JSON; texts from the value are escaped."""
     it = inspect(found.stored)
     return {

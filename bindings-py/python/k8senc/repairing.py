@@ -13,7 +13,7 @@ from typing import Any, cast
 import click
 
 from k8senc import auditing, kms_calls
-from k8senc._native import Config, KmsState, Recovery, escape, inspect, render, resource_of
+from k8senc._native import Config, KmsState, Recovery, escape, inspect, read_pasted, render, resource_of
 from k8senc.command import FINDINGS, REMOTE, UNDECIDED, USAGE, Failure, note, read_file, writes
 from k8senc.errors import UsageError
 from k8senc.etcd_client import EtcdClient, KeyValue
@@ -120,10 +120,8 @@ def keep(folder: Path, name: str, content: bytes) -> Path:
 
 def one_value(file: Path) -> bytes:
     """The stored value in a file, or on stdin for `-`, in any form that `k8senc inspect` takes."""
-    from k8senc import stored_input
-
     data = sys.stdin.buffer.read() if str(file) == "-" else read_file(file, "the value")
-    found = stored_input.read_values(data, "auto")
+    found = read_pasted(data)
     if len(found) != 1:
         raise Failure(USAGE, f"{escape(str(file))} holds {len(found)} values, one is needed")
     return found[0].stored

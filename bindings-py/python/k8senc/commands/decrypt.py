@@ -228,10 +228,11 @@ def _to_stdout(run: Recovery, form: str, many: bool) -> dict[str, Any]:
 
 
 def _value(run: Recovery, file: Path, etcd_key: str | None, kms: dict[str, Kms], form: str, many: bool, most: int, yes: bool) -> dict[str, Any]:
-    from k8senc import auditing, kms_calls, stored_input
+    from k8senc import auditing, kms_calls
+    from k8senc._native import read_pasted
 
     data = sys.stdin.buffer.read() if str(file) == "-" else read_file(file, "the value")
-    found = stored_input.read_values(data, "auto")
+    found = read_pasted(data)
     if len(found) != 1:
         raise Failure(USAGE, f"{escape(str(file))} holds {len(found)} values, one is needed")
     key = _bytes(etcd_key) or found[0].etcd_key

@@ -18,7 +18,7 @@ from k8senc.command import CLEAN, FINDINGS, MOST_INPUT, UNREADABLE, USAGE, Failu
 def inspect(context: click.Context, file: BinaryIO, input_form: str, form: str) -> None:
     """What a stored value says of itself: provider, key or plugin name, key_id, annotations, lengths. No keys are needed.
 
-    FILE (default: stdin) is the raw value, hex, base64, a hexdump, or what etcdctl printed.
+    FILE (default: stdin) is the raw value, hex, base64, what xxd, hexdump or od made of it, or what etcdctl printed.
 
     \b
     Examples:
@@ -26,7 +26,8 @@ def inspect(context: click.Context, file: BinaryIO, input_form: str, form: str) 
       etcdctl get /registry/secrets/default/a --print-value-only | k8senc inspect --input raw
       kubectl exec ... | hexdump -C | k8senc inspect
     """
-    from k8senc import inspect_table, stored_input, terminal
+    from k8senc import inspect_table, terminal
+    from k8senc._native import read_pasted
 
     if file.isatty():
         raise Failure(USAGE, "inspect reads a stored value from a file or a pipe, such as: etcdctl get KEY -w json | k8senc inspect")
@@ -36,7 +37,7 @@ def inspect(context: click.Context, file: BinaryIO, input_form: str, form: str) 
         raise Failure(UNREADABLE, f"the input cannot be read: {error.strerror}") from None
     if len(data) > MOST_INPUT:
         raise Failure(UNREADABLE, "the input has more than 64 MiB, which no stored value has; for a snapshot use: k8senc audit")
-    found = stored_input.read_values(data, input_form)
+    found = read_pasted(data, input_form)
     if not found:
         raise Failure(UNREADABLE, "etcdctl found no key: the answer holds no value")
     answers = [inspect_table.answer(one) for one in found]
