@@ -1,4 +1,4 @@
-import { random, onlyBytes } from "./bytes.js";
+import { random, onlyBytes, toBytes } from "./bytes.js";
 import { Config } from "./config.js";
 import { ask, asker, DekRequest, tellStates } from "./kms.js";
 import { cached } from "./sources.js";
@@ -53,13 +53,18 @@ export class Audit {
     tellStates(kms, (name, keyId, usesSeed) => this.#instance.run(() => this.#raw.setState(name, keyId, usesSeed)));
   }
 
-  /** One pass over the whole file. */
-  report(onProgress) {
+  /** One pass over the whole file; `documents` are what the report is written as besides. */
+  report(onProgress, documents = []) {
     return this.#pass(onProgress, (pass) => {
       const outcome = this.#raw.report(pass);
-      const found = { report: JSON.parse(outcome.report()), exitCode: outcome.exitCode() };
-      outcome.free();
-      return found;
+      try {
+        const written = documents.map(({ format, name, when = "", redactNames = false }) =>
+          outcome.write(String(format), toBytes(name, "the name of the file"), String(when), redactNames),
+        );
+        return { report: JSON.parse(outcome.report()), exitCode: outcome.exitCode(), documents: written };
+      } finally {
+        outcome.free();
+      }
     });
   }
 
@@ -69,7 +74,7 @@ export class Audit {
 }
 
 /** Survey, questions (at most `maxKmsCalls`, most needed first), report. */
-export async function runAudit(audit, { kms = {}, maxKmsCalls = 1000, onProgress } = {}) {
+export async function runAudit(audit, { kms = {}, maxKmsCalls = 1000, documents, onProgress } = {}) {
   audit.tell(kms);
   if (Object.keys(kms).length > 0) {
     const { needs } = audit.survey(onProgress && ((at) => onProgress({ phase: "survey", ...at })));
@@ -84,5 +89,5 @@ export async function runAudit(audit, { kms = {}, maxKmsCalls = 1000, onProgress
       onProgress?.({ phase: "kms", done: calls, total: Math.min(needs.length, maxKmsCalls) });
     }
   }
-  return audit.report(onProgress && ((at) => onProgress({ phase: "report", ...at })));
+  return audit.report(onProgress && ((at) => onProgress({ phase: "report", ...at })), documents);
 }

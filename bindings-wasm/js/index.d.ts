@@ -74,6 +74,10 @@ export interface Rule {
   code: string;
   name: string;
   severity: Severity;
+  /** What it judges by: a configuration's text, facts about its file besides, a manifest, or that and the configuration. */
+  needs: "text" | "file-facts" | "manifest" | "manifest-and-configuration";
+  /** Whether some of its findings come with a change. */
+  fixable: boolean;
   finds: string;
   why: string;
   fix: string;
@@ -371,6 +375,13 @@ export interface Part {
   number?: number;
 }
 
+export interface Pasted {
+  stored: Uint8Array<ArrayBuffer>;
+  form: "hex" | "hexdump" | "base64" | "etcdctl-json" | "etcdctl-fields" | "etcdctl --hex" | "etcdctl";
+  etcdKey: Uint8Array<ArrayBuffer> | null;
+  modRevision: number | null;
+}
+
 export interface Inspection {
   provider: ProviderKind | "unknown" | "empty";
   name: string | null;
@@ -446,6 +457,10 @@ export class K8senc {
   rules(): Rule[];
   explain(query: string): Explanation;
   resources(options?: { version?: string }): ApiResource[];
+  /** Null when the text is of none of the forms; empty when etcdctl found no key. */
+  readPasted(data: Text): Pasted[] | null;
+  /** A key as base64, hex or raw bytes; null for other sizes than 16, 24 and 32 bytes. */
+  parseKey(text: Text): Uint8Array<ArrayBuffer> | null;
   inspect(stored: Bytes, options?: { name?: Text }): Inspection;
   object(plaintext: Bytes): ObjectInfo;
   objectText(plaintext: Bytes, options?: { form?: "yaml" | "json"; masked?: boolean }): ObjectText;

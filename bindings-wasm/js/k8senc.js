@@ -90,6 +90,33 @@ export class K8senc {
     return this.#instance.json((raw) => raw.resources(version));
   }
 
+  /**
+   * The stored values in what etcdctl, a tool that dumps bytes, or a clipboard gives; null for none of the known forms, which
+   * may be a value in raw bytes.
+   */
+  readPasted(data) {
+    const bytes = toBytes(data, "what was pasted");
+    return this.#instance.run((raw) => {
+      const found = raw.readPasted(bytes);
+      const recognised = found.recognised();
+      const values = found.take().map((one) => {
+        const [etcdKey, revision] = [one.etcdKey(), one.modRevision()];
+        const modRevision = revision === undefined ? null : Number(revision);
+        const value = { stored: one.stored(), form: one.form(), etcdKey: etcdKey ?? null, modRevision };
+        one.free();
+        return value;
+      });
+      found.free();
+      return recognised ? values : null;
+    });
+  }
+
+  /** A key as people keep it: 16, 24 or 32 bytes, raw or as base64 or hex; null for anything else. */
+  parseKey(text) {
+    const bytes = toBytes(text, "the key");
+    return this.#instance.run((raw) => raw.parseKey(bytes) ?? null);
+  }
+
   /** All that a stored value says without a key, and what each of its bytes is. */
   inspect(stored, { name } = {}) {
     const bytes = onlyBytes(stored, "the stored value");

@@ -56,11 +56,26 @@ export interface AuditOptions {
 /** Return `false` to stop. */
 export type PassProgress = (at: { done: number; total: number }) => boolean | void;
 
+export type ReportFormat = "json" | "jsonl" | "sarif" | "csv" | "csv-findings" | "markdown" | "html" | "prometheus";
+
+/** A form of the report, byte for byte as `k8senc audit --format` writes it. */
+export interface ReportDocument {
+  format: ReportFormat;
+  /** The snapshot's file name. */
+  name: Text;
+  /** When it was made, as it should be shown. */
+  when?: string;
+  /** Leave out the names of objects and namespaces. */
+  redactNames?: boolean;
+}
+
 export interface AuditResult {
   /** By `audit/schema/audit-report.schema.json`. Names are escaped for terminals, not for HTML. */
   report: Record<string, unknown>;
   /** 0 clean, 1 findings, 3 damaged, 4 partly undecidable. */
   exitCode: number;
+  /** The documents asked for, in their order. */
+  documents: string[];
 }
 
 export interface Audit {
@@ -72,7 +87,7 @@ export interface Audit {
   supply(request: DekRequest, dek: Bytes): void;
   refuse(request: DekRequest, reason: string): void;
   tell(kms: Kms): void;
-  report(onProgress?: PassProgress): AuditResult;
+  report(onProgress?: PassProgress, documents?: readonly ReportDocument[]): AuditResult;
   free(): void;
 }
 export const Audit: { readonly prototype: Audit };
@@ -81,6 +96,7 @@ export interface AuditRun {
   kms?: Kms;
   /** Most Decrypt calls, 1000 unless set; the most needed are made. */
   maxKmsCalls?: number;
+  documents?: readonly ReportDocument[];
   onProgress?: (at: { phase: "survey" | "kms" | "report"; done: number; total: number }) => boolean | void;
 }
 

@@ -30,10 +30,10 @@ export class K8sencSnapshot extends K8senc {
   }
 
   /** The whole audit. Blocks between the questions to the KMS: run it in a worker. */
-  async audit(source, { kms, maxKmsCalls, onProgress, ...options } = {}) {
+  async audit(source, { kms, maxKmsCalls, documents, onProgress, ...options } = {}) {
     const audit = this.openAudit(source, options);
     try {
-      return await runAudit(audit, { kms, maxKmsCalls, onProgress });
+      return await runAudit(audit, { kms, maxKmsCalls, documents, onProgress });
     } finally {
       if (!this.poisoned) audit.free();
     }

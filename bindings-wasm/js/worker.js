@@ -18,7 +18,7 @@ export function serveAudits(load, port = globalThis) {
       answered?.(data);
       return;
     }
-    const { file, config: text, kms, maxKmsCalls, options } = data;
+    const { file, config: text, kms, maxKmsCalls, documents, options } = data;
     try {
       const k8senc = await load();
       const config = text == null ? null : k8senc.Config.parse(text);
@@ -41,6 +41,7 @@ export function serveAudits(load, port = globalThis) {
         config,
         kms: Object.fromEntries(askers),
         maxKmsCalls,
+        documents,
         onProgress,
       });
       k8senc.close();
@@ -55,7 +56,7 @@ export function serveAudits(load, port = globalThis) {
  * Has a worker (one that called `serveAudits`) audit a file. Ends the worker when done; aborting `signal` ends it at once,
  * with all that it held.
  */
-export function auditInWorker(worker, file, { config = null, kms = {}, maxKmsCalls, onProgress, signal, ...options } = {}) {
+export function auditInWorker(worker, file, { config = null, kms = {}, maxKmsCalls, documents = [], onProgress, signal, ...options } = {}) {
   return new Promise((resolve, reject) => {
     const end = (settle, value) => {
       signal?.removeEventListener("abort", stop);
@@ -73,13 +74,13 @@ export function auditInWorker(worker, file, { config = null, kms = {}, maxKmsCal
       if (data.what === "progress") onProgress?.(data.at);
       else if (data.what === "question") {
         worker.postMessage({ what: "answer", ...(await ask(asker(kms, data.name), data.request)) });
-      } else if (data.what === "done") end(resolve, { report: data.report, exitCode: data.exitCode });
+      } else if (data.what === "done") end(resolve, { report: data.report, exitCode: data.exitCode, documents: data.documents });
       else if (data.what === "failed") end(reject, fromJsonObject(data.error));
     };
     const states = Object.entries(kms).map(([name, given]) => [
       name,
       typeof given === "function" ? {} : { keyId: given.keyId, usesSeed: given.usesSeed },
     ]);
-    worker.postMessage({ file, config, kms: Object.fromEntries(states), maxKmsCalls, options });
+    worker.postMessage({ file, config, kms: Object.fromEntries(states), maxKmsCalls, documents, options });
   });
 }

@@ -18,6 +18,7 @@ mod lint;
 #[cfg(feature = "snapshot")]
 mod manifest;
 mod options;
+mod pasted;
 mod places;
 #[cfg(feature = "snapshot")]
 mod plan;

@@ -9,7 +9,7 @@ use js_sys::{Function, Uint8Array};
 use k8senc::crypto::PORTABLE;
 use k8senc::kms::{DekTable, KmsState};
 use k8senc::secret::SecretBytes;
-use k8senc_audit::{AuditError, Options};
+use k8senc_audit::{About, AuditError, Options, Report, ReportFormat};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
@@ -120,22 +120,45 @@ impl Needs {
 
 /// The report, and the exit code of its verdict.
 #[wasm_bindgen]
-pub struct Outcome {
-    report: String,
-    exit_code: u8,
-}
+pub struct Outcome(Report);
 
 #[wasm_bindgen]
 impl Outcome {
     /// As JSON, by the schema of the audit's report.
     pub fn report(&self) -> String {
-        self.report.clone()
+        json(&self.0)
     }
 
     /// 0 clean, 1 findings, 3 damaged, 4 partly undecidable.
     #[wasm_bindgen(js_name = exitCode)]
     pub fn exit_code(&self) -> u8 {
-        self.exit_code
+        self.0.exit_code()
+    }
+
+    /// As `k8senc audit --format` writes it, about a file of this name; `redacted` is its `--redact-names`.
+    ///
+    /// # Errors
+    /// A format that does not exist.
+    pub fn write(
+        &self,
+        format: &str,
+        name: &[u8],
+        when: &str,
+        redacted: bool,
+    ) -> Result<String, Failure> {
+        let known: ReportFormat = format.parse().map_err(|_| {
+            let known = ReportFormat::ALL.map(ReportFormat::name).join(", ");
+            let message = format!("{format:?} is no form of a report; known are {known}");
+            Failure::usage("report-format", message)
+        })?;
+        let mut about = About::new(name);
+        about.when = k8senc_audit::escape(when.as_bytes());
+        let written = if redacted {
+            self.0.clone().redacted().write(known, &about)
+        } else {
+            self.0.write(known, &about)
+        };
+        written.map_err(|error| Failure::usage("report", error.to_string()))
     }
 }
 
@@ -300,9 +323,6 @@ impl Audit {
         let report = self.run(pass, |source, options| {
             k8senc_audit::audit(source, self.config.as_deref(), &self.deks, options)
         })?;
-        Ok(Outcome {
-            exit_code: report.exit_code(),
-            report: json(&report),
-        })
+        Ok(Outcome(report))
     }
 }

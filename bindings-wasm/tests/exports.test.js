@@ -104,6 +104,7 @@ test("answers have the fields that their types declare", async () => {
     Change: config.changes(later)[0],
     Inspection: k8senc.inspect(new Uint8Array(4)),
     ObjectInfo: k8senc.object(new Uint8Array(4)),
+    Pasted: k8senc.readPasted("azhzOg==")[0],
   };
   for (const [name, answer] of Object.entries(answers)) {
     assert.deepEqual(sorted(Object.keys(answer)), sorted(members(types, name)), name);

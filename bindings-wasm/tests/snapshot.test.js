@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import { fileSource } from "../js/node.js";
-import { bytesSource, ConfigError, load, SnapshotError } from "../js/snapshot.js";
+import { bytesSource, ConfigError, load, SnapshotError, UsageError } from "../js/snapshot.js";
+import { nativeDocuments } from "./native.js";
 import { comparisons, localKek } from "./sample.js";
 
 const sample = new URL("../../conformance-vectors/sample/", import.meta.url);
@@ -38,6 +40,27 @@ test("without a configuration nothing is judged, and every source gives the same
   source.close();
   assert.equal(memory.report.judged, false);
   assert.deepEqual(memory, disk);
+});
+
+test("documents are the native writers', byte for byte", async () => {
+  for (const name of [undefined, "encryption-config.yaml"]) {
+    const native = nativeDocuments(["snapshot.db", ...(name ? [name] : [])].map((file) => fileURLToPath(new URL(file, sample))));
+    const documents = Object.keys(native).flatMap((format) =>
+      [false, true].map((redactNames) => ({ format, name: "snapshot.db", redactNames })),
+    );
+    const source = fileSource(new URL("snapshot.db", sample));
+    const written = (await k8senc.audit(source, { config: name ? config : null, documents })).documents;
+    source.close();
+    assert.equal(written.length, 16);
+    for (const [at, { format, redactNames }] of documents.entries()) {
+      assert.equal(written[at], native[format][Number(redactNames)], `${format} of ${name}`);
+      assert.ok(written[at].length > 100, format);
+    }
+  }
+  const source = fileSource(new URL("snapshot.db", sample));
+  const unknown = k8senc.audit(source, { documents: [{ format: "pdf", name: "a" }] });
+  await assert.rejects(unknown, (error) => error instanceof UsageError && error.code === "report-format");
+  source.close();
 });
 
 test("damage is told, never swallowed", async () => {

@@ -15,6 +15,8 @@ export async function use(text: string, stored: Uint8Array, worker: Worker, file
   const opened: Opened = await chain.open(stored, "/registry/secrets/a/b", {
     kms: { a: async ({ ciphertext }) => ciphertext, b: { ...state, decrypt: (request) => request.ciphertext } },
   });
+  const pasted: Uint8Array | undefined = k8senc.readPasted(text)?.[0]?.stored;
+  const key: Uint8Array | null = k8senc.parseKey(text);
   const stale: boolean | null = opened.stale;
   const change: Transition = config.checkTransition(config, { servers: 3, stored: [{ resource: "secrets", prefix: "", live: 1 }] });
   const story: string = change.ok ? `${change.states}` : change.events.map((event) => event.text).join("; ");
@@ -27,9 +29,11 @@ export async function use(text: string, stored: Uint8Array, worker: Worker, file
   k8senc.validate(text, { realease: "1.31" });
   const big = (await loadSnapshot()).renew();
   const { report, exitCode }: { report: Record<string, unknown>; exitCode: number } = await big.audit(fileSource("a.db"));
-  await auditInWorker(worker, file, { config: text, signal: AbortSignal.timeout(1), onProgress: ({ phase }) => phase === "kms" });
+  // @ts-expect-error there is no such form
+  await big.audit(fileSource("a.db"), { documents: [{ format: "pdf", name: "a" }] });
+  await auditInWorker(worker, file, { config: text, documents: [{ format: "html", name: file.name, redactNames: true }], signal: AbortSignal.timeout(1), onProgress: ({ phase }) => phase === "kms" });
   try {
-    return `${stale} ${story} ${String(report.totals)} ${exitCode}`;
+    return `${stale} ${pasted?.length} ${key?.length} ${story} ${String(report.totals)} ${exitCode}`;
   } catch (error) {
     if (error instanceof ConfigError) return error.verdict.upstream;
     if (error instanceof StoredValueError) return error.request?.keyId ?? error.upstream;

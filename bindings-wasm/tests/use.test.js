@@ -48,6 +48,28 @@ test("what is sealed opens, and an independent AES-GCM agrees", async () => {
   assert.throws(() => opened.reveal(), (error) => error instanceof UsageError && error.code === "freed");
 });
 
+test("what real tools print is read back", async () => {
+  const { readFile } = await import("node:fs/promises");
+  const recorded = JSON.parse(await readFile(new URL("../../conformance-vectors/pastes/pastes.json", import.meta.url), "utf8"));
+  let read = 0;
+  for (const { value, command, form, etcdKey, printed } of recorded.cases) {
+    const found = k8senc.readPasted(new Uint8Array(Buffer.from(printed, "base64")));
+    if (form === null) {
+      assert.equal(found, null, command);
+      continue;
+    }
+    const [one] = found;
+    assert.equal(Buffer.from(one.stored).toString("hex"), recorded.values[value], command);
+    assert.deepEqual([one.form, one.etcdKey && Buffer.from(one.etcdKey).toString()], [form, etcdKey], command);
+    assert.equal(typeof one.modRevision === "number", ["etcdctl-json", "etcdctl-fields"].includes(form), command);
+    read += 1;
+  }
+  assert.ok(read > 100, `${read} were read`);
+  assert.deepEqual(k8senc.readPasted('{"header":{}}'), []);
+  assert.deepEqual(k8senc.parseKey(`${Buffer.from(upTo(32)).toString("base64")}\n`), upTo(32));
+  assert.equal(k8senc.parseKey("too short"), null);
+});
+
 test("a typed key opens a value whatever name stands in it", async () => {
   for (const [provider, size] of [["aescbc", 32], ["aesgcm", 24], ["secretbox", 32]]) {
     const stored = await k8senc.chainWithKey(provider, "a:b", upTo(size)).seal(OBJECT, ETCD_KEY);

@@ -20,9 +20,10 @@ export function setUp() {
   return here;
 }
 
-/** A fresh page, its inner document, and everything that went wrong in it. */
-export async function open(here, { viewport = { width: 1360, height: 900 }, ...options } = {}) {
+/** A fresh page, its inner document, and everything that went wrong in it. `script` runs before all others. */
+export async function open(here, { viewport = { width: 1360, height: 900 }, ...options } = {}, script = "") {
   const context = await here.browser.newContext({ viewport, ...options });
+  if (script) await context.addInitScript({ content: script });
   const page = await context.newPage();
   const wrong = [];
   page.on("pageerror", (error) => wrong.push(error.message));

@@ -1,55 +1,18 @@
-// The rest of the page: every rule in its place, keyboard, narrow views, sizes, pictures.
+// The rest of the page: downloads, keyboard, narrow views, sizes, pictures.
 
 import assert from "node:assert/strict";
-import { mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { load } from "../../js/index.js";
+import { nativeDocuments } from "../../tests/native.js";
 import { open, setUp, type, until } from "./page.mjs";
 import { furnish, PLACES } from "./places.mjs";
 
 const here = setUp();
 const root = fileURLToPath(new URL("../../../", import.meta.url));
+const sample = `${root}conformance-vectors/sample/`;
 const web = fileURLToPath(new URL("..", import.meta.url));
-
-/** The first recorded configuration that a rule speaks of, by the rule's code. */
-async function speakingOf(k8senc) {
-  const found = new Map();
-  const folder = `${root}conformance-vectors/config/`;
-  for (const name of await readdir(folder)) {
-    const { cases } = JSON.parse(await readFile(folder + name, "utf8"));
-    // The page's editor normalises line ends and holds text only.
-    for (const { text } of cases) {
-      if (text === undefined || text.length > 4000 || /[\r\0\u2028\u2029\ufeff]/.test(text)) continue;
-      for (const finding of k8senc.lint(text, { version: "1.37", reload: false })) {
-        if (finding.range && !found.has(finding.code)) found.set(finding.code, { text, finding });
-      }
-    }
-  }
-  return found;
-}
-
-test("each rule shows at its place, with its fix", { timeout: 300_000 }, async (t) => {
-  const k8senc = await load();
-  const found = await speakingOf(k8senc);
-  t.diagnostic(`${found.size} of ${k8senc.rules().length} rules speak of a recorded configuration`);
-  assert.ok(found.size >= 25, `only ${[...found.keys()].join(" ")}`);
-  const { frame, wrong, close } = await open(here);
-  for (const [code, { text, finding }] of found) {
-    await type(frame, text);
-    const place = `${finding.range.line}:${finding.range.column}`;
-    if (finding.upstream == null) {
-      await until(frame, ([wanted, at]) => [...document.querySelectorAll(".advice li")].some((row) => row.querySelector(".code").textContent === wanted && row.querySelector(".place").textContent === at), [code, place]);
-      const row = frame.locator(".advice li").filter({ has: frame.locator(`.code:text-is("${code}")`) }).first();
-      if (finding.fix) assert.match(await row.locator(".fix").innerText(), new RegExp(finding.fix.title.slice(0, 12).replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")), code);
-    } else {
-      await until(frame, (at) => [...document.querySelectorAll(".verdict .place")].some((row) => row.textContent === at), place);
-    }
-  }
-  assert.deepEqual(wrong, []);
-  await close();
-});
 
 test("nothing is wider than a phone", { timeout: 60_000 }, async () => {
   const { frame, close } = await open(here, { viewport: { width: 390, height: 800 } });
@@ -69,6 +32,26 @@ test("the keyboard reaches everything, and leaves the editor", { timeout: 60_000
   await frame.locator(".cm-content").first().focus();
   await page.keyboard.press("Tab");
   assert.ok(await frame.evaluate(() => !document.activeElement.classList.contains("editor")), "Tab leaves the editor");
+  await close();
+});
+
+test("downloads are what the command writes, byte for byte", { timeout: 240_000 }, async () => {
+  const native = nativeDocuments([`${sample}snapshot.db`]);
+  const { page, frame, wrong, close } = await open(here, { acceptDownloads: true });
+  await frame.click("#tab-snapshot");
+  await frame.getByLabel(/open and judge/).uncheck();
+  await frame.setInputFiles("input[type=file]", `${sample}snapshot.db`);
+  await frame.waitForSelector(".snapshot .verdict", { timeout: 60_000 });
+  const titles = { HTML: "html", Markdown: "markdown", "CSV, values": "csv", "CSV, findings": "csv-findings", JSON: "json", SARIF: "sarif" };
+  for (const redacted of [false, true]) {
+    await frame.getByLabel(/without the names/).setChecked(redacted);
+    for (const [title, format] of Object.entries(titles)) {
+      const [download] = await Promise.all([page.waitForEvent("download"), frame.getByRole("button", { name: title, exact: true }).click()]);
+      assert.match(download.suggestedFilename(), /^snapshot\.db\.audit\.[a-z.]+$/);
+      assert.equal(await readFile(await download.path(), "utf8"), native[format][Number(redacted)], `${format} ${redacted}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
   await close();
 });
 

@@ -7,24 +7,22 @@ interface Policy {
 }
 declare const trustedTypes: { createPolicy(name: string, rules: Policy): Policy } | undefined;
 
-let trusted: string | undefined;
+let ours: string | undefined;
 
-/** The address of the worker's text, which is the only one that the policy lets through. */
-function script(workerText: string): string {
-  if (trusted !== undefined) return trusted;
-  const ours = URL.createObjectURL(new Blob([workerText], { type: "text/javascript" }));
-  const createScriptURL = (url: string) => {
-    if (url !== ours) throw new TypeError("no other worker than the audit's");
+// Made before anything is entered: the name can be taken once, and so nobody else makes a policy under it.
+const rules: Policy = {
+  createScriptURL: (url) => {
+    if (ours === undefined || url !== ours) throw new TypeError("no other worker than the audit's");
     return url;
-  };
-  trusted = typeof trustedTypes === "undefined" ? ours : trustedTypes.createPolicy("k8senc-worker", { createScriptURL }).createScriptURL(ours);
-  return trusted;
-}
+  },
+};
+const policy = typeof trustedTypes === "undefined" ? rules : trustedTypes.createPolicy("k8senc-worker", rules);
 
 export function startWorker(): Worker {
   const [wasm, text] = [globalThis.k8sencSnapshot, globalThis.k8sencWorker];
   if (wasm === undefined || text === undefined) throw new Error("the snapshot reader is still loading; try again in a moment");
-  const worker = new Worker(script(text));
+  ours ??= URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  const worker = new Worker(policy.createScriptURL(ours));
   worker.postMessage(fromBase64(wasm));
   return worker;
 }
