@@ -140,7 +140,7 @@ func (s *session) renew(ctx context.Context) (*session, error) {
 	}
 	lease := time.Duration(answer.Auth.LeaseDuration) * time.Second
 	if began.Add(lease).Sub(s.began.Add(s.lease)) < s.lease/10 {
-		return nil, errors.New("the token is near the end of its longest life")
+		return nil, errLongest
 	}
 	return &session{client: s.client, began: began, lease: lease, renewable: answer.Auth.Renewable, looked: true}, nil
 }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -181,9 +182,15 @@ func (b *Backend) renewNow(ctx context.Context) error {
 		return nil
 	}
 	if held.renewable {
-		if renewed, err := held.renew(ctx); err == nil {
+		renewed, err := held.renew(ctx)
+		if err == nil {
 			b.sessions.keep(renewed)
 			return nil
+		}
+		// A cut connection is no refusal: the token is tried again while it lives, and a login, whose secret may be good for
+		// a few only, is not spent on it.
+		if class := fail("login", nothingSeen, err).Class; !errors.Is(err, errLongest) && (class == kek.Unavailable || class == kek.Throttled) {
+			return err
 		}
 	}
 	if b.config.Auth.Token != nil {

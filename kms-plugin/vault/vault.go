@@ -31,6 +31,7 @@ const (
 
 var (
 	errEnding   = errors.New("the token ends and cannot be renewed: its file must get another one")
+	errLongest  = errors.New("the token is near the end of its longest life")
 	nothingSeen = &connect.Seen{}
 )
 
