@@ -24,7 +24,7 @@ def test_a_url_in_s3() -> None:
         environment = {**ENVIRONMENT, **own, "PYTHONWARNINGS": "ignore"}
         run = subprocess.run(command, capture_output=True, timeout=120, check=False, env=environment)
         assert json.loads(run.stdout) == json.loads(k8senc("audit", SNAPSHOT, "-c", CONFIG, "--format", "json").stdout)
-        command[3] = "s3://backups/none.db"
+        command[len(COMMAND) + 1] = "s3://backups/none.db"
         run = subprocess.run(command, capture_output=True, timeout=120, check=False, env=environment)
         assert run.returncode == 5 and "cannot be read" in sentence(run)
     finally:
