@@ -37,22 +37,23 @@ test("the keyboard reaches everything, and leaves the editor", { timeout: 60_000
 
 test("downloads are what the command writes, byte for byte", { timeout: 240_000 }, async () => {
   const native = nativeDocuments([`${sample}snapshot.db`]);
-  const { page, frame, wrong, close } = await open(here, { acceptDownloads: true });
-  await frame.click("#tab-snapshot");
-  await frame.getByLabel(/open and judge/).uncheck();
-  await frame.setInputFiles("input[type=file]", `${sample}snapshot.db`);
-  await frame.waitForSelector(".snapshot .verdict", { timeout: 60_000 });
   const titles = { HTML: "html", Markdown: "markdown", "CSV, values": "csv", "CSV, findings": "csv-findings", JSON: "json", SARIF: "sarif" };
+  // Chromium asks before the eleventh download of a page in a row.
   for (const redacted of [false, true]) {
+    const { page, frame, wrong, close } = await open(here, { acceptDownloads: true });
+    await frame.click("#tab-snapshot");
+    await frame.getByLabel(/open and judge/).uncheck();
+    await frame.setInputFiles("input[type=file]", `${sample}snapshot.db`);
+    await frame.waitForSelector(".snapshot .verdict", { timeout: 60_000 });
     await frame.getByLabel(/without the names/).setChecked(redacted);
     for (const [title, format] of Object.entries(titles)) {
       const [download] = await Promise.all([page.waitForEvent("download"), frame.getByRole("button", { name: title, exact: true }).click()]);
       assert.match(download.suggestedFilename(), /^snapshot\.db\.audit\.[a-z.]+$/);
       assert.equal(await readFile(await download.path(), "utf8"), native[format][Number(redacted)], `${format} ${redacted}`);
     }
+    assert.deepEqual(wrong, []);
+    await close();
   }
-  assert.deepEqual(wrong, []);
-  await close();
 });
 
 test("Wipe removes what was entered", { timeout: 60_000 }, async () => {
