@@ -29,7 +29,7 @@ impl KeysetRecord {
     /// The record of a request, or None if it is none.
     #[staticmethod]
     fn of(request: &DekRequest) -> PyResult<Option<Self>> {
-        if !request.0.ciphertext.starts_with(&[0, b'K', b'W', b'1']) {
+        if !Record::begins(&request.0.ciphertext) {
             return Ok(None);
         }
         let made = Self(request.0.clone());

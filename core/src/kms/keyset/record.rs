@@ -175,6 +175,11 @@ impl<'a> TryFrom<&'a [u8]> for Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Whether `stored` begins as a record does, and as no other plugin's ciphertext.
+    pub fn begins(stored: &[u8]) -> bool {
+        stored.starts_with(&MAGIC)
+    }
+
     /// The set it was written by.
     pub const fn set_id(&self) -> SetId {
         self.set_id
