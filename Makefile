@@ -1,7 +1,7 @@
 # Short names only; what they do is in scripts/. `make test` runs everything a change needs.
 # Targets stand from the cheapest to the dearest: .ci/run takes them in this order.
 
-.PHONY: bench demo e2e e2e-scale fuzz web test test-c test-go test-py test-wasm test-ops test-web test-sanitize test-secrets setup install fmt advisories test-kms-plugin
+.PHONY: bench wheelhouse demo e2e e2e-scale fuzz web test test-c test-go test-py test-wasm test-ops test-web test-sanitize test-secrets setup install fmt advisories test-kms-plugin
 .DEFAULT_GOAL := test
 
 # Seconds for each fuzz target.
@@ -21,6 +21,7 @@ web: setup ; @scripts/web
 e2e: setup ; $(RUN) scripts/e2e
 e2e-scale: setup ; $(RUN) scripts/e2e --only scale --report docs/e2e-scale.md
 bench: setup ; $(RUN) scripts/bench
+wheelhouse: setup ; $(RUN) scripts/wheelhouse
 advisories: ; $(RUN) scripts/advisories
 
 test-tree: setup ; $(RUN) scripts/test-tree

@@ -22,23 +22,13 @@ from k8senc.etcd_rows import EtcdRows
 from k8senc.remote import from_url
 
 from tests.etcd_server import etcd, free_port
+from tests.objects import secret
 from tests.test_cli import COMMAND, CONFIG, ENVIRONMENT, SNAPSHOT, k8senc, sentence
 from tests.test_etcd_client import _pki, etcdctl
 from tests.vectors import ROOT, load
 
 AUDIT_DATA = ROOT / "audit" / "tests" / "data"
 Case = dict[str, Any]
-
-
-def secret(name: str) -> bytes:
-    """A Secret as kube-apiserver stores it in protobuf."""
-
-    def field(number: int, value: bytes) -> bytes:
-        return bytes([number << 3 | 2, len(value)]) + value
-
-    meta = field(1, name.encode()) + field(3, b"default")
-    words = field(1, b"v1") + field(2, b"Secret")
-    return b"k8s\0" + field(1, words) + field(2, field(1, meta) + field(3, b"Opaque"))
 
 
 def put(endpoint: str, key: str, value: bytes, *options: str) -> None:

@@ -52,6 +52,8 @@ class Page:
     count: int
     revision: int
     """The store's revision when it answered, not the one that was asked for."""
+    cluster_id: int = 0
+    """Zero from kine, which has none."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ class EtcdClient:
         asked = tagged(1, key) + field(2, end) + number(3, limit) + number(4, revision) + number(8, keys_only)
         answer = self._call(_KV + "Range", asked)
         items = [_key_value(value) for tag, value in answer if tag == 2 and isinstance(value, bytes)]
-        return Page(items, bool(_int(answer, 3)), _int(answer, 4), _int(_header(answer), 3))
+        header = _header(answer)
+        return Page(items, bool(_int(answer, 3)), _int(answer, 4), _int(header, 3), _int(header, 1))
 
     def get(self, key: bytes) -> KeyValue | None:
         """One key as it is now."""
@@ -156,12 +159,12 @@ class EtcdClient:
 
     def replace(self, seen: KeyValue, value: bytes) -> int | None:
         """Puts a value if the key is still as it was seen, and keeps its lease. The new revision, or None if it has changed."""
-        put = tagged(1, seen.key) + tagged(2, value) + number(6, True)
+        put = tagged(1, seen.key) + tagged(2, value) + (number(3, seen.lease) if seen.lease else b"")
         return self._guarded(seen, tagged(2, put))
 
     def create(self, key: bytes, value: bytes) -> int | None:
         """Puts a key that is not there. The revision, or None if it is."""
-        absent = tagged(3, key)
+        absent = number(2, 2) + tagged(3, key)
         answer = self._call(_KV + "Txn", tagged(1, absent) + tagged(2, tagged(2, tagged(1, key) + tagged(2, value))))
         return _int(_header(answer), 3) if _int(answer, 2) else None
 
@@ -181,7 +184,8 @@ class EtcdClient:
 
     def _guarded(self, seen: KeyValue, operation: bytes) -> int | None:
         unchanged = number(2, 2) + tagged(3, seen.key) + number(6, seen.mod_revision)
-        answer = self._call(_KV + "Txn", tagged(1, unchanged) + tagged(2, operation))
+        # kine takes transactions of kube-apiserver's form alone: one that fails reads the key.
+        answer = self._call(_KV + "Txn", tagged(1, unchanged) + tagged(2, operation) + tagged(3, tagged(1, tagged(1, seen.key))))
         return _int(_header(answer), 3) if _int(answer, 2) else None
 
     def _credentials(self, tls: Tls) -> Any:

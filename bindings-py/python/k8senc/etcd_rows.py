@@ -9,10 +9,11 @@ from k8senc.errors import RemoteError
 from k8senc.etcd_client import Compacted, EtcdClient
 from k8senc.rows import Batch
 
-__all__ = ["EtcdRows"]
+__all__ = ["RANGES", "EtcdRows"]
 
 _PAGE = 500
-_ALL = b"\0"
+# All keys of kine, which answers nothing when it is asked for an open range at a revision; and what only etcd can have.
+RANGES = ((b"\0", b"\x7f"), (b"\x7f", b"\0"))
 
 
 class EtcdRows:
@@ -28,19 +29,20 @@ class EtcdRows:
         # A page is at most a second's worth, so that nobody waits longer for Ctrl-C.
         self._page = max(1, min(_PAGE, rate))
         self.revision, self.done, self.total = revision, 0, 0
-        self._from: bytes | None = _ALL
+        self._ranges = list(RANGES)
         self._due = 0.0
 
     def next_batch(self) -> Batch | None:
         """The next page."""
-        if self._from is None:
+        if not self._ranges:
             return None
         wait = self._due - time.monotonic()
         if wait > 0:
             self._sleep(wait)
         started = time.monotonic()
+        begin, end = self._ranges[0]
         try:
-            page = self._client.page(self._from, _ALL, limit=self._page, revision=self.revision)
+            page = self._client.page(begin, end, limit=self._page, revision=self.revision)
         except Compacted as error:
             hint = "kube-apiserver compacts every five minutes, so give a higher --rate, or audit a snapshot"
             raise RemoteError("etcd-compacted", f"{error}; {hint}") from None
@@ -54,5 +56,8 @@ class EtcdRows:
         # The server counts from the beginning of the page on.
         self.total = max(self.total, self.done + page.count)
         self.done += len(page.items)
-        self._from = page.items[-1].key + b"\0" if page.more and page.items else None
+        if page.more and page.items:
+            self._ranges[0] = (page.items[-1].key + b"\0", end)
+        else:
+            del self._ranges[0 : 1 if page.cluster_id else None]
         return [(one.key, one.value, one.mod_revision, one.create_revision, one.version, False, False) for one in page.items]

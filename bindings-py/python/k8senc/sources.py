@@ -17,6 +17,9 @@ from k8senc.command import UNREADABLE, USAGE, Failure, note, progress
 __all__ = ["LIVE_OPTIONS", "Live", "Source", "label_of", "live_options", "opened"]
 
 PASSWORD = "K8SENC_ETCD_PASSWORD"
+_ETCD_AS = {"etcd": "https", "etcd+http": "http", "etcd+unix": "unix"}
+_ETCD = tuple(f"{scheme}://" for scheme in _ETCD_AS)
+_DATABASES = ("mysql://", "postgres://", "postgresql://", "nats://")
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,10 @@ def opened(target: str, live: Live) -> Iterator[Source]:
                 held = remote.from_stdin(told)
             stack.callback(held.close)
             yield Source("standard input", "stdin", held.path)
-        elif target.startswith(("etcd://", "etcd+http://")):
+        elif target.startswith(_ETCD):
             yield _etcd(target, live, stack)
+        elif target.startswith(_DATABASES):
+            raise Failure(USAGE, "a database of kine is read through kine: give its socket, such as etcd+unix:///var/lib/rancher/k3s/server/kine.sock, for the current values; what lies beside them is read in SQLite alone")
         elif remote.is_url(target):
             with progress("fetching") as told:
                 held = remote.from_url(target, told)
@@ -135,22 +140,22 @@ def _etcd(target: str, live: Live, stack: ExitStack) -> Source:
 
     # gRPC would write lines of its own to stderr before ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from k8senc import etcd_rows
     from k8senc.etcd_client import EtcdClient, Tls
-    from k8senc.etcd_rows import EtcdRows
 
     scheme, _, address = target.partition("://")
-    endpoint = f"{'https' if scheme == 'etcd' else 'http'}://{address}"
+    endpoint = f"{_ETCD_AS[scheme]}://{address}"
     password = None
     if live.user:
         password = os.environ.get(PASSWORD) or click.prompt(f"password of {live.user} at etcd", hide_input=True, err=True)
     client = stack.enter_context(EtcdClient(endpoint, Tls(live.cacert, live.cert, live.key), user=live.user, password=password))
     revision = 0
 
-    def rows() -> EtcdRows:
+    def rows() -> etcd_rows.EtcdRows:
         nonlocal revision
         if not revision:
             # Every pass reads the same revision.
-            revision = client.page(b"\0", b"\0", limit=1, keys_only=True).revision
-        return EtcdRows(client, rate=live.rate, revision=revision)
+            revision = client.page(*etcd_rows.RANGES[0], limit=1, keys_only=True).revision
+        return etcd_rows.EtcdRows(client, rate=live.rate, revision=revision)
 
     return Source(escape(target), target, None, rows=rows)
