@@ -10,8 +10,16 @@ import click
 
 from k8senc._native import escape
 from k8senc.command import CLEAN, USAGE, Failure, kms_of, read_config, read_file
-from k8senc.commands.reseal import EXIT_CODES
 from k8senc.etcd_access import client_of, etcd_options
+
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done, or shown what would be done
+  1  the key was changed meanwhile: nothing was written
+  2  the command, the configuration or the object is wrong
+  5  etcd or a KMS could not be reached
+  130  interrupted"""
 
 
 @click.command(epilog=EXIT_CODES)

@@ -10,7 +10,16 @@ import click
 from k8senc.command import CLEAN, FINDINGS, MOST_INPUT, UNREADABLE, USAGE, Failure
 
 
-@click.command()
+EXIT_CODES = """\b
+Exit codes:
+  0  shown
+  1  shown, and kube-apiserver would not take it: it says why
+  2  the command is wrong, or the input is not of the form that --input says
+  3  the input cannot be read, or holds no value
+  130  interrupted"""
+
+
+@click.command(epilog=EXIT_CODES)
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--input", "input_form", type=click.Choice(["auto", "raw", "hex", "base64", "etcdctl-json", "etcdctl"]), default="auto", show_default=True, help="Form of the input.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)

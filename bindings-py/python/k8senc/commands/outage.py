@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from k8senc._native import Config, FailureMode, escape, failure_modes
-from k8senc.command import CLEAN, EXIT_CODES
+from k8senc.command import CLEAN
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,6 +28,14 @@ _ADVICE = [
     "A plugin that is up on one control-plane node is enough for that node's API server: send traffic there.",
     "k8senc explain with the API server's log line says what the plugin is missing.",
 ]
+
+
+EXIT_CODES = """\b
+Exit codes:
+  0  shown
+  2  the command is wrong, or kube-apiserver refuses the configuration
+  3  the file cannot be read, or holds and names no configuration
+  130  interrupted"""
 
 
 @click.command(epilog=EXIT_CODES)

@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING
 import click
 
 from k8senc._native import escape
-from k8senc.command import EXIT_CODES, UNREADABLE, USAGE, Failure, about, note, read_file
+from k8senc.command import UNREADABLE, USAGE, Failure, about, note, read_file
 from k8senc.errors import ConfigError
 
 if TYPE_CHECKING:
     from k8senc.planning import Inventory
 
 _NO_FILE = "none"
+
+
+EXIT_CODES = """\b
+Exit codes:
+  0  every step is safe
+  1  a change in one go, or a step, is not
+  2  the command is wrong, or kube-apiserver refuses a configuration
+  3  the snapshot or the report cannot be read
+  130  interrupted"""
 
 
 @click.command(epilog=EXIT_CODES)

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from k8senc._native import Config, Coverage, coverage, escape, key_marks, unreached
-from k8senc.command import CLEAN, EXIT_CODES
+from k8senc.command import CLEAN
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+
+EXIT_CODES = """\b
+Exit codes:
+  0  shown
+  2  the command is wrong, or kube-apiserver refuses the configuration
+  3  the file cannot be read, or holds and names no configuration
+  130  interrupted"""
 
 
 @click.command(epilog=EXIT_CODES)
