@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ Exit codes:
 
 # What a person may paste or pipe; etcd refuses requests beyond 1.5 MiB unless told otherwise.
 MOST_INPUT = 64 << 20
+HEARTBEAT_SECONDS = 10.0
 
 
 class Failure(Exception):
@@ -133,13 +135,33 @@ def read_file(path: Path, what: str) -> bytes:
     return data
 
 
+def animated() -> bool:
+    """Whether stderr is a terminal that takes a line back."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
 @contextmanager
-def progress(what: str) -> Iterator[Progress | None]:
-    """A progress bar on stderr when that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
+def progress(what: str) -> Iterator[Progress]:
+    """A progress bar on stderr when that is a terminal, else a line each ten seconds."""
+    if not animated():
+        yield _lines(what)
         return
     from k8senc import terminal
 
     with terminal.progress(what) as told:
         yield told
+
+
+def _lines(what: str) -> Progress:
+    import time
+
+    last = time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= HEARTBEAT_SECONDS:
+            last = now
+            note(f"{what}: {done * 100 // total}%" if total else f"{what}: {done:,}")
+
+    return told

@@ -51,11 +51,11 @@ def progress(what: str) -> Iterator[Told]:
 def estimate() -> Iterator[Callable[[str, int, int | None], None]]:
     """A bar that says how much time is left, and takes what is being done with each step."""
     console = Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.completed:,.0f}", markup=False), TimeElapsedColumn(), TextColumn("left", markup=False), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(10), TextColumn("{task.fields[count]}", markup=False), TimeElapsedColumn(), TextColumn("left", markup=False), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("listing", total=None, count="")
 
         def told(what: str, done: int, total: int | None) -> None:
-            bar.update(task, description=what, completed=done, total=total)
+            bar.update(task, description=what, completed=done, total=total, count=f"{done:,} of {total:,}" if total else f"{done:,}")
 
         yield told

@@ -80,8 +80,7 @@ def fleet(
 
         def counted() -> Iterator[Result]:
             for number, result in enumerate(running, 1):
-                if told is not None:
-                    told(number, len(todo))
+                told(number, len(todo))
                 yield result
 
         found = reduce(fleets.merge, counted(), fleets.EMPTY)

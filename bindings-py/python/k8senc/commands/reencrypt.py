@@ -6,7 +6,6 @@ import hashlib
 import json
 import shlex
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from k8senc._native import Config, escape
-from k8senc.command import CLEAN, FINDINGS, UNDECIDED, USAGE, Failure, about, kms_of, note, progress, read_config, read_file, writes
+from k8senc.command import CLEAN, FINDINGS, HEARTBEAT_SECONDS, UNDECIDED, USAGE, Failure, about, animated, kms_of, note, progress, read_config, read_file, writes
 from k8senc.errors import RemoteError
 
 if TYPE_CHECKING:
@@ -360,7 +359,7 @@ def _report(journal: Journal, found: list[Target], proof: Proof | None, form: st
 
 
 class _Screen:
-    """Progress: a bar with an estimate on a terminal, a line each half minute elsewhere."""
+    """Progress: a bar with an estimate on a terminal, a line each ten seconds elsewhere."""
 
     def __init__(self) -> None:
         self._open = ExitStack()
@@ -368,7 +367,7 @@ class _Screen:
         self._at = time.monotonic()
 
     def __enter__(self) -> _Screen:
-        if sys.stderr.isatty():
+        if animated():
             from k8senc import terminal
 
             self._tell = self._open.enter_context(terminal.estimate())
@@ -382,7 +381,7 @@ class _Screen:
         if self._tell is not None:
             self._tell(f"{now.resource}  {speed}", now.done, now.total)
             return
-        if time.monotonic() - self._at < 30:
+        if time.monotonic() - self._at < HEARTBEAT_SECONDS:
             return
         self._at = time.monotonic()
         left = f" of about {now.total:,}, {_minutes((now.total - now.done) / now.rate)} left" if now.total and now.rate else ""
