@@ -187,9 +187,19 @@ func (w *world) judge(made report) error {
 	if !w.encryptsWidgets {
 		expect("widgets in plaintext", made.live("widgets.e2e.k8senc.dev", "identity", ""), w.each*len(w.all))
 	}
+	fresh := w.each
+	if w.label == "old" {
+		// 1.24 is the last release whose KMS v1 bodies are CBC: newer ones read them, and call them stale.
+		fresh = 0
+		for _, g := range made.Groups {
+			if g.Resource == "secrets" && g.Provider == "kms-v1" {
+				expect("secrets whose KMS v1 body is of the old kind", g.StaleWhy["legacy-body"], w.each)
+			}
+		}
+	}
 	for _, one := range made.Resources {
 		if one.Resource == "secrets" {
-			expect("stale secrets", one.Stale, w.each*(len(w.all)-1))
+			expect("stale secrets", one.Stale, w.each*len(w.all)-fresh)
 			expect("exposed secrets", one.Exposed, w.each)
 		}
 	}

@@ -23,6 +23,7 @@ var loads atomic.Int64
 type load struct {
 	pair     *pair
 	number   int64
+	pause    time.Duration
 	cancel   context.CancelFunc
 	waiting  sync.WaitGroup
 	mu       sync.Mutex
@@ -33,8 +34,11 @@ type load struct {
 }
 
 // underLoad begins to read and write.
-func underLoad(ctx context.Context, p *pair) *load {
-	l := &load{pair: p, number: loads.Add(1)}
+func underLoad(ctx context.Context, p *pair) *load { return loadEvery(ctx, p, 20*time.Millisecond) }
+
+// loadEvery does it with a pause after each round.
+func loadEvery(ctx context.Context, p *pair, pause time.Duration) *load {
+	l := &load{pair: p, number: loads.Add(1), pause: pause}
 	ctx, l.cancel = context.WithCancel(ctx)
 	for worker := range 3 {
 		l.waiting.Go(func() { l.work(ctx, worker) })
@@ -71,7 +75,7 @@ func (l *load) work(ctx context.Context, worker int) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(l.pause):
 		}
 	}
 }

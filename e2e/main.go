@@ -35,12 +35,12 @@ Exit codes: 0 everything was proven, 1 a step failed (its logs and snapshots are
 type run struct {
 	*stage.Stage
 	*proof.Proof
-	tools struct{ k8senc, python, node, source, loader, plugin string }
+	tools struct{ k8senc, python, node, source, loader, plugin, vault string }
 	// local are providers for all formats but KMS v2, and toy is the plugin of those that need one.
 	local []provider
 	toy   *toykms.Plugin
 	// What is proven with.
-	release, oldRelease, etcdRelease string
+	release, oldRelease, etcdRelease, browser string
 	// record is the file for recorded values, if they are wanted.
 	record string
 	// report and objects are for the step scale.
@@ -69,6 +69,7 @@ var steps = []step{
 	{"mount", "a single-file bind mount with automatic reload", fileMount, true, false},
 	{"small", "crashes, a new KEK and an outage of five minutes with a small KMS plugin of the run", smallPlugin, true, false},
 	{"plugin", "the same with k8senc-kms-plugin", ourPlugin, true, false},
+	{"failover", "k8senc-kms-plugin with two Transit engines: failover, a new KEK, outage, recovery key", failover, true, false},
 	{"scale", "many secrets: audit, rewrite and what others feel of it (make e2e-scale)", scale, false, true},
 }
 
@@ -93,6 +94,7 @@ func start() int {
 	flag.StringVar(&r.tools.source, "source", ".", "`folder` of the repository")
 	only := flag.String("only", "", "`steps` to run, separated by commas")
 	flag.StringVar(&r.tools.plugin, "plugin", "", "k8senc-kms-plugin, the `program`")
+	flag.StringVar(&r.tools.vault, "vault", "", "Transit engine of kms-plugin/testservers, the `program`")
 	flag.StringVar(&r.record, "record", "", "write stored values of this run into `file`, for the vectors")
 	flag.IntVar(&r.objects, "objects", 100_000, "how many secrets the step scale makes")
 	flag.StringVar(&r.report, "report", "", "write what scale measured into this `file`, with its picture beside it")
@@ -142,6 +144,9 @@ func start() int {
 	fmt.Println()
 	r.Table()
 	fmt.Printf("proven with kube-apiserver %s, etcd %s", r.release, r.etcdRelease)
+	if r.browser != "" {
+		fmt.Printf(", Chromium %s", r.browser)
+	}
 	if r.oldRelease != "" {
 		fmt.Printf("; oldest release: kube-apiserver %s", r.oldRelease)
 	}

@@ -43,6 +43,12 @@ func (o *ours) config() string { return filepath.Join(o.dir, "config.yaml") }
 // Crash kills it.
 func (o *ours) Crash() { o.process.Kill() }
 
+// Away is a crash that lasts.
+func (o *ours) Away(context.Context) error {
+	o.Crash()
+	return nil
+}
+
 // Start serves, and waits until the plugin answers as the contract says.
 func (o *ours) Start(ctx context.Context) error {
 	var err error

@@ -40,19 +40,27 @@ type plain struct {
 
 // job is what a sealer is asked.
 type job struct {
-	Package string               `json:"package,omitempty"`
-	Config  string               `json:"config"`
-	KMS     map[string][2]string `json:"kms"`
-	Values  []plain              `json:"values"`
+	Package string `json:"package,omitempty"`
+	// Chromium is whether JavaScript runs there.
+	Chromium bool                 `json:"chromium,omitempty"`
+	Config   string               `json:"config"`
+	KMS      map[string][2]string `json:"kms"`
+	Values   []plain              `json:"values"`
 }
 
 // sealer is one of our libraries.
 type sealer struct {
-	name string
-	seal func(context.Context, *run, *toykms.Plugin, job) ([][]byte, error)
+	// short is part of the names of what it seals.
+	name, short string
+	seal        func(context.Context, *run, *toykms.Plugin, job) ([][]byte, error)
 }
 
-var sealers = []sealer{{"python", sealByPython}, {"go", sealByGo}, {"javascript", sealByJavaScript}}
+var sealers = []sealer{
+	{"Python package", "python", sealByPython},
+	{"Go package", "go", sealByGo},
+	{"JavaScript package in Node.js", "node", sealInNode},
+	{"JavaScript package in Chromium", "chromium", sealInChromium},
+}
 
 func sealByPython(ctx context.Context, r *run, _ *toykms.Plugin, j job) ([][]byte, error) {
 	text, err := json.Marshal(j)
@@ -127,6 +135,15 @@ func sealOneByGo(config *k8senc.Config, plugin *toykms.Plugin, version string, v
 	return chain.Seal(key, value.Plaintext, []byte(value.Key))
 }
 
+func sealInNode(ctx context.Context, r *run, plugin *toykms.Plugin, j job) ([][]byte, error) {
+	return sealByJavaScript(ctx, r, plugin, j)
+}
+
+func sealInChromium(ctx context.Context, r *run, plugin *toykms.Plugin, j job) ([][]byte, error) {
+	j.Chromium = true
+	return sealByJavaScript(ctx, r, plugin, j)
+}
+
 func sealByJavaScript(ctx context.Context, r *run, plugin *toykms.Plugin, j job) ([][]byte, error) {
 	j.Package = filepath.Join(r.tools.source, "bindings-wasm")
 	cmd := exec.CommandContext(ctx, r.tools.node, filepath.Join(r.tools.source, "e2e", "seal.mjs"))
@@ -152,13 +169,20 @@ func sealByJavaScript(ctx context.Context, r *run, plugin *toykms.Plugin, j job)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var said struct {
-			Encrypt, Sealed hexBytes
+			Encrypt hexBytes
+			Sealed  []hexBytes
+			Browser string
 		}
 		if err := json.Unmarshal(lines.Bytes(), &said); err != nil {
 			return nil, fmt.Errorf("seal.mjs: %w", err)
 		}
+		for _, value := range said.Sealed {
+			all = append(all, value)
+		}
+		if said.Browser != "" {
+			r.browser = said.Browser
+		}
 		if said.Encrypt == nil {
-			all = append(all, said.Sealed)
 			continue
 		}
 		encrypted, keyID, err := plugin.Seal(said.Encrypt)

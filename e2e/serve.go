@@ -41,7 +41,7 @@ func (r *run) sealed(ctx context.Context, w *world) error {
 			if p.endpoint != "" {
 				j.KMS[p.name] = [2]string{p.endpoint, strings.TrimPrefix(p.kind, "kms-")}
 			}
-			objects, err := objectsToSeal(s.name + "-" + p.name)
+			objects, err := objectsToSeal(s.short + "-" + p.name)
 			if err != nil {
 				return err
 			}
@@ -159,7 +159,49 @@ func (r *run) serveOld(ctx context.Context, old *world) error {
 		}
 	}
 	r.Add("oldest", "values of kube-apiserver "+r.oldRelease+" that "+r.release+" serves as the old one does", served)
+	rewrites, err := rewritesStale(ctx, e, young)
+	if err != nil {
+		return err
+	}
+	r.Add("oldest", "stale values of kube-apiserver "+r.oldRelease+" that an empty patch of "+r.release+" writes anew, once", rewrites)
 	return nil
+}
+
+// rewritesStale patches every secret with nothing, twice: what is stale is written anew, which is the audit's judgement of all that
+// the old release wrote, and then nothing is stale.
+func rewritesStale(ctx context.Context, e *stage.Etcd, c clients) (int, error) {
+	secrets := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("secrets"))
+	patchAll := func() (changed int, all map[string][]byte, err error) {
+		before, err := stored(ctx, e, "/registry/secrets/")
+		if err != nil {
+			return 0, nil, err
+		}
+		for key := range before {
+			parts := strings.Split(key, "/")
+			if _, err := secrets.Namespace(parts[3]).Patch(ctx, parts[4], types.MergePatchType, []byte("{}"), metav1.PatchOptions{}); err != nil {
+				return 0, nil, fmt.Errorf("%s: %w", key, err)
+			}
+		}
+		after, err := stored(ctx, e, "/registry/secrets/")
+		for key, value := range before {
+			if string(after[key]) != string(value) {
+				changed++
+			}
+		}
+		return changed, before, err
+	}
+	first, all, err := patchAll()
+	if err != nil {
+		return 0, err
+	}
+	if first != len(all) {
+		return 0, fmt.Errorf("an empty patch wrote %d of %d secrets anew, k8senc audit calls all of them stale", first, len(all))
+	}
+	second, _, err := patchAll()
+	if err == nil && second != 0 {
+		err = fmt.Errorf("a second empty patch wrote %d secrets anew, none is right", second)
+	}
+	return first, err
 }
 
 func servedAlike(ctx context.Context, old, young clients, resource, key string) error {

@@ -45,6 +45,8 @@ type counts struct {
 type group struct {
 	Resource, Provider string
 	Key, KeyID, Form   string
+	// StaleWhy counts the reasons.
+	StaleWhy map[string]int
 	counts
 }
 

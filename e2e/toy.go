@@ -20,6 +20,11 @@ func newToy(r *run, name string) (*toy, error) {
 
 func (t *toy) Crash() { t.Close() }
 
+func (t *toy) Away(context.Context) error {
+	t.Crash()
+	return nil
+}
+
 func (t *toy) Start(context.Context) error { return t.Serve() }
 
 func (t *toy) NewKEK(context.Context) error {

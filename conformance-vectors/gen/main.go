@@ -39,6 +39,7 @@ var suites = []struct {
 	{"wire/flips", "read", "wire_flips.go", wireFlips},
 	{"wire/versions", "read", "wire_versions.go", wireVersions},
 	{"wire/examples", "read", "wire_versions.go", wireExamples},
+	{"wire/e2e", "read", "wire_e2e.go", wireE2E},
 	{"write/static", "write", "write.go", writeStatic},
 	{"write/kms", "write", "write.go", writeKMS},
 	{"state/kmsv2", "state", "state.go", stateSuite},

@@ -47,7 +47,7 @@ type Server struct {
 
 // StartServer starts a kube-apiserver and waits until it is ready. The error is a *Refused if it ends before.
 func (s *Stage) StartServer(ctx context.Context, options ServerOptions) (*Server, error) {
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +84,8 @@ func (s *Stage) StartServer(ctx context.Context, options ServerOptions) (*Server
 		Host:            server.url,
 		TLSClientConfig: rest.TLSClientConfig{CAData: s.certs.caPEM, CertData: s.certs.adminPEM, KeyData: s.certs.adKey},
 		QPS:             -1,
+		// The old release warns of each kind that is gone in newer ones.
+		WarningHandler: rest.NoWarnings{},
 	}
 	return server, server.wait(ctx, 3*time.Minute, func(ctx context.Context) error {
 		_, err := server.Get(ctx, "/readyz")

@@ -26,11 +26,11 @@ type Etcd struct {
 
 // StartEtcd starts an etcd with TLS. arguments are added to its command line.
 func (s *Stage) StartEtcd(ctx context.Context, name string, arguments ...string) (*Etcd, error) {
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
-	peer, err := freePort()
+	peer, err := FreePort()
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,15 @@ type Process struct {
 
 // Start runs a program in a process group of its own, so that Ctrl-C reaches the run alone, which then ends it in order.
 func (s *Stage) Start(name string, argv ...string) (*Process, error) {
+	return s.start(name, false, argv)
+}
+
+// StartTied is for a program that ends when its standard input does: that stays open as long as the run lives.
+func (s *Stage) StartTied(name string, argv ...string) (*Process, error) {
+	return s.start(name, true, argv)
+}
+
+func (s *Stage) start(name string, tied bool, argv []string) (*Process, error) {
 	name = strings.ReplaceAll(name, " ", "-")
 	s.mu.Lock()
 	s.started[name]++
@@ -38,6 +47,11 @@ func (s *Stage) Start(name string, argv ...string) (*Process, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, s.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if tied {
+		if _, err := cmd.StdinPipe(); err != nil {
+			return nil, err
+		}
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s does not start: %w", name, err)
 	}
@@ -70,6 +84,12 @@ func (p *Process) Ended() bool {
 
 // Stop asks it to end, and after a while ends it.
 func (p *Process) Stop() { p.end(syscall.SIGTERM) }
+
+// Pause stops it where it is, so that it answers nobody; Resume lets it go on.
+func (p *Process) Pause() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume ends a Pause.
+func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
 
 // Kill ends it as a crash would.
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }

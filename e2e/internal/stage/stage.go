@@ -52,8 +52,13 @@ func (s *Stage) Close(keep bool) error {
 	return os.RemoveAll(s.Dir)
 }
 
-// freePort is a port of loopback that was free a moment ago.
-func freePort() (int, error) {
+// ServerCert is the certificate and key of 127.0.0.1, and CA what signed it, as files.
+func (s *Stage) ServerCert() (crt, key, ca string) {
+	return s.certs.server, s.certs.serverKey, s.certs.ca
+}
+
+// FreePort is a port of loopback that was free a moment ago.
+func FreePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("no free port: %w", err)
