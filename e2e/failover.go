@@ -11,8 +11,6 @@ import (
 	"time"
 
 	k8senc "github.com/k8senc/k8senc/bindings-c/go"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"k8s.io/kms/apis/v2"
 )
 
@@ -22,8 +20,7 @@ type twoBackends struct {
 	engines [2]*transit
 	retired [2]bool
 	public  string
-	conn    *grpc.ClientConn
-	client  v2.KeyManagementServiceClient
+	client  *pluginClient
 }
 
 func (r *run) startTwoBackends(ctx context.Context) (*twoBackends, error) {
@@ -51,11 +48,9 @@ func (r *run) startTwoBackends(ctx context.Context) (*twoBackends, error) {
 	if err := b.ours.Start(ctx); err != nil {
 		return nil, err
 	}
-	b.conn, err = grpc.NewClient("unix://"+b.socket(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
+	if b.client, err = clientOf(b.socket()); err != nil {
 		return nil, err
 	}
-	b.client = v2.NewKeyManagementServiceClient(b.conn)
 	return b, eventually(ctx, time.Minute, func() error { return b.named(ctx, true) })
 }
 
@@ -64,13 +59,13 @@ func (b *twoBackends) recoveryKey() string { return filepath.Join(b.dir, "recove
 // configure writes the plugin's file. The key_id goes a second after the last answer of a KMS, so that an outage shows what follows.
 func (b *twoBackends) configure() error {
 	_, _, ca := b.ServerCert()
-	text := fmt.Sprintf("cluster: e2e\nsocket:\n  path: %s\nstateFile: %s\nobserve:\n  listen: \"\"\nonOutage:\n  keepFor: 1s\nkeys:\n",
+	text := fmt.Sprintf("cluster: e2e\nsocket:\n  path: %s\nstateFile: %s\nonOutage:\n  keepFor: 1s\nkeys:\n",
 		b.socket(), filepath.Join(b.dir, "state.json"))
 	for i, engine := range b.engines {
 		text += engine.yaml(i+1, b.retired[i], ca)
 	}
 	text += fmt.Sprintf("recoveryKeys:\n  - name: offline\n    slot: 200\n    publicKey: %s\n", b.public)
-	return replaceFile(b.config(), []byte(text))
+	return replaceFile(b.config(), []byte(text+noMetrics))
 }
 
 // named is nil if Status names a key_id and is well, or, if it should not, names none.
@@ -110,9 +105,7 @@ func (b *twoBackends) NewKEK(ctx context.Context) error {
 }
 
 func (b *twoBackends) end() {
-	if b.conn != nil {
-		_ = b.conn.Close()
-	}
+	_ = b.client.conn.Close()
 	b.process.Stop()
 	for _, engine := range b.engines {
 		engine.process.Stop()

@@ -17,6 +17,8 @@ type world struct {
 	last   provider
 	server *stage.Server
 	client clients
+	// wrappers are the KMS plugins by provider.
+	wrappers map[string]wrapper
 	// each is how many objects of a resource stand in each namespace.
 	each int
 	kms  []string
@@ -26,10 +28,22 @@ type world struct {
 
 // formats fills an etcd with the newest release, provider by provider, and asks k8senc for everything back.
 func formats(ctx context.Context, r *run) error {
-	v2 := provider{name: "toy-v2", kind: "kms-v2", endpoint: r.toy.Endpoint()}
+	plugin, err := r.startOurs(ctx, "formats-plugin")
+	if err != nil {
+		return err
+	}
+	defer plugin.process.Stop()
+	client, err := clientOf(plugin.socket())
+	if err != nil {
+		return err
+	}
+	defer client.conn.Close()
+	toy := provider{name: "toy-v2", kind: "kms-v2", endpoint: r.toy.Endpoint()}
+	ours := provider{name: "k8senc-v2", kind: "kms-v2", endpoint: plugin.Endpoint()}
 	w := &world{
-		label: "new", all: append(slices.Clone(r.local), v2), encryptsWidgets: true,
-		kms: []string{"--kms", "toy-v1=" + r.toy.Endpoint(), "--kms", "toy-v2=" + r.toy.Endpoint()},
+		label: "new", all: append(slices.Clone(r.local), toy, ours), encryptsWidgets: true,
+		wrappers: map[string]wrapper{"toy-v1": r.toy, toy.name: r.toy, ours.name: client},
+		kms:      []string{"--kms", "toy-v1=" + r.toy.Endpoint(), "--kms", "toy-v2=" + toy.endpoint, "--kms", "k8senc-v2=" + ours.endpoint},
 	}
 	defer w.end()
 	if err := r.fillWorld(ctx, w, false); err != nil {
@@ -50,7 +64,7 @@ func oldest(ctx context.Context, r *run) error {
 		r.Say("no old release was given: nothing is proven with one")
 		return nil
 	}
-	w := &world{label: "old", all: r.local, kms: []string{"--kms", "toy-v1=" + r.toy.Endpoint()}}
+	w := &world{label: "old", all: r.local, wrappers: map[string]wrapper{"toy-v1": r.toy}, kms: []string{"--kms", "toy-v1=" + r.toy.Endpoint()}}
 	defer w.end()
 	if err := r.fillWorld(ctx, w, true); err != nil {
 		return err

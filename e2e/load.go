@@ -56,7 +56,9 @@ func (l *load) end() (reads, writes int, err error) {
 func (l *load) work(ctx context.Context, worker int) {
 	for round := 0; ctx.Err() == nil; round++ {
 		name := fmt.Sprintf("l%d-w%d-%d", l.number, worker, round)
-		l.write(ctx, name)
+		if !l.write(ctx, name) {
+			name = ""
+		}
 		// What was just written is read through both servers, and so is something older.
 		l.read(ctx, l.pair.members[0], name)
 		l.read(ctx, l.pair.members[1], name)
@@ -99,7 +101,14 @@ func (l *load) through(ctx context.Context, m *member, what string, request func
 	return true
 }
 
-func (l *load) write(ctx context.Context, name string) {
+// write makes a new secret through either server, unless there are enough: somebody has to rewrite all of them.
+func (l *load) write(ctx context.Context, name string) bool {
+	l.mu.Lock()
+	enough := len(l.names) >= 500
+	l.mu.Unlock()
+	if enough {
+		return false
+	}
 	members := slices.Clone(l.pair.members[:])
 	rand.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
 	for _, m := range members {
@@ -112,9 +121,10 @@ func (l *load) write(ctx context.Context, name string) {
 			l.writes++
 			l.names = append(l.names, name)
 			l.mu.Unlock()
-			return
+			return true
 		}
 	}
+	return false
 }
 
 func (l *load) read(ctx context.Context, m *member, name string) {

@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/klog/v2"
 
 	"k8senc.dev/e2e/internal/proof"
 	"k8senc.dev/e2e/internal/stage"
@@ -35,7 +38,7 @@ Exit codes: 0 everything was proven, 1 a step failed (its logs and snapshots are
 type run struct {
 	*stage.Stage
 	*proof.Proof
-	tools struct{ k8senc, python, node, source, loader, plugin, vault string }
+	tools struct{ k8senc, python, node, source, loader, plugin, vault, controllers string }
 	// local are providers for all formats but KMS v2, and toy is the plugin of those that need one.
 	local []provider
 	toy   *toykms.Plugin
@@ -48,8 +51,17 @@ type run struct {
 	objects  int
 	recorded recording
 	mu       sync.Mutex
-	etcds    []*stage.Etcd
+	etcds    []stepEtcd
 }
+
+// stepEtcd is an etcd with the step that started it.
+type stepEtcd struct {
+	*stage.Etcd
+	step string
+}
+
+// stepKey is where a step's context has its name.
+type stepKey struct{}
 
 type step struct {
 	name, what string
@@ -60,12 +72,13 @@ type step struct {
 }
 
 var steps = []step{
-	{"formats", "every provider and key size: audit and decrypt give every object back, sealed values are served", formats, false, false},
-	{"oldest", "the same with the oldest release, whose values the newest one serves", oldest, false, false},
-	{"verdicts", "real starts and the real loader against k8senc validate", verdicts, false, false},
 	{"rotation", "plans of k8senc executed on two kube-apiservers under load: no read fails", rotation, false, false},
-	{"mistakes", "the classic mistakes, executed as the planner's counterexample tells them", classics, false, false},
+	{"formats", "every provider and key size: audit and decrypt give every object back, sealed values are served", formats, false, false},
 	{"reencrypt", "k8senc reencrypt is killed a hundred times at random while a client reads and writes", reencrypt, false, false},
+	{"mistakes", "the classic mistakes, executed as the planner's counterexample tells them", classics, false, false},
+	{"verdicts", "real starts and the real loader against k8senc validate", verdicts, false, false},
+	{"oldest", "the same with the oldest release, whose values the newest one serves", oldest, false, false},
+	{"migration", "k8senc reencrypt by StorageVersionMigration and the real controller", migration, false, false},
 	{"mount", "a single-file bind mount with automatic reload", fileMount, true, false},
 	{"small", "crashes, a new KEK and an outage of five minutes with a small KMS plugin of the run", smallPlugin, true, false},
 	{"plugin", "the same with k8senc-kms-plugin", ourPlugin, true, false},
@@ -95,6 +108,7 @@ func start() int {
 	only := flag.String("only", "", "`steps` to run, separated by commas")
 	flag.StringVar(&r.tools.plugin, "plugin", "", "k8senc-kms-plugin, the `program`")
 	flag.StringVar(&r.tools.vault, "vault", "", "Transit engine of kms-plugin/testservers, the `program`")
+	flag.StringVar(&r.tools.controllers, "controllers", "", "kube-controller-manager's `program`")
 	flag.StringVar(&r.record, "record", "", "write stored values of this run into `file`, for the vectors")
 	flag.IntVar(&r.objects, "objects", 100_000, "how many secrets the step scale makes")
 	flag.StringVar(&r.report, "report", "", "write what scale measured into this `file`, with its picture beside it")
@@ -118,6 +132,8 @@ func start() int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
+	// client-go says on standard error what a request's error says as well.
+	klog.SetLogger(logr.Discard())
 	r.Say("logs, configurations and snapshots are in %s", r.Dir)
 	failed := r.begin()
 	if failed == nil {
@@ -125,9 +141,6 @@ func start() int {
 	}
 	if failed == nil {
 		failed = r.writeRecording()
-	}
-	if failed != nil && ctx.Err() == nil {
-		r.keepSnapshots()
 	}
 	kept := *keep || failed != nil && ctx.Err() == nil
 	if err := r.Close(kept); err != nil {
@@ -189,41 +202,57 @@ func (r *run) begin() error {
 	return nil
 }
 
-// all runs the steps one after the other; those that mostly wait run beside them from the beginning.
+// lanes is how many steps that work run at once. Each waits for its servers now and then.
+const lanes = 2
+
+// all runs the steps, lane by lane; those that mostly wait run beside them from the beginning. The first failure ends all.
 func (r *run) all(ctx context.Context, chosen []step) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	beside := make(chan error, len(chosen))
-	waiting := 0
-	do := func(one step) error {
+	var waiting sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	do := func(one step) {
+		begin := time.Now()
 		r.Say("step %s: %s", one.name, one.what)
-		if err := one.do(ctx, r); err != nil {
+		err := one.do(context.WithValue(ctx, stepKey{}, one.name), r)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err == nil:
+			r.Took(one.name, time.Since(begin))
+			r.Say("step %s is done, after %s", one.name, time.Since(begin).Round(time.Second))
+		case failed == nil:
+			// What ends because of this one's failure is not the failure.
+			failed = fmt.Errorf("step %s: %w", one.name, err)
 			if ctx.Err() == nil {
-				r.Say("step %s FAILED", one.name)
+				r.Say("step %s FAILED; ending the others", one.name)
+				r.keepSnapshots(one.name)
 			}
 			cancel()
-			return fmt.Errorf("step %s: %w", one.name, err)
 		}
-		r.Say("step %s is done", one.name)
-		return nil
 	}
+	queue := make(chan step, len(chosen))
 	for _, one := range chosen {
 		if one.beside {
-			waiting++
-			go func() { beside <- do(one) }()
+			waiting.Go(func() { do(one) })
+		} else {
+			queue <- one
 		}
 	}
-	var failed error
-	for _, one := range chosen {
-		if !one.beside && failed == nil {
-			failed = do(one)
-		}
+	close(queue)
+	for range lanes {
+		waiting.Go(func() {
+			for one := range queue {
+				if ctx.Err() == nil {
+					do(one)
+				}
+			}
+		})
 	}
-	for range waiting {
-		// What was cancelled because of another step's failure is not the failure.
-		if err := <-beside; err != nil && (failed == nil || errors.Is(failed, context.Canceled)) {
-			failed = err
-		}
+	waiting.Wait()
+	if failed == nil {
+		failed = ctx.Err()
 	}
 	return failed
 }
@@ -237,21 +266,34 @@ func (r *run) etcd(ctx context.Context, name string) (*stage.Etcd, error) {
 	version, err := e.ServerVersion(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.etcds, r.etcdRelease = append(r.etcds, e), version
+	step, _ := ctx.Value(stepKey{}).(string)
+	r.etcds, r.etcdRelease = append(r.etcds, stepEtcd{e, step}), version
 	return e, err
 }
 
-func (r *run) keepSnapshots() {
+// keepSnapshots leaves what the etcds of a step hold as failed-NAME.db: a snapshot, or the database of one that has ended.
+func (r *run) keepSnapshots(step string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	for _, e := range r.etcds {
-		if e.Ended() {
+	r.mu.Lock()
+	etcds := slices.Clone(r.etcds)
+	r.mu.Unlock()
+	for _, e := range etcds {
+		if e.step != step {
 			continue
 		}
-		path := r.Path("failed-" + e.Name + ".db")
-		if err := e.SaveSnapshot(ctx, path); err != nil {
-			r.Say("%v", err)
+		path := r.Path("failed-" + strings.TrimPrefix(e.Name, "etcd-") + ".db")
+		var err error
+		if e.Ended() {
+			err = os.Link(filepath.Join(e.DataDir, "member", "snap", "db"), path)
+		} else {
+			err = e.SaveSnapshot(ctx, path)
 		}
+		if err != nil {
+			r.Say("%v", err)
+			continue
+		}
+		r.Say("etcd's state is kept: %s", path)
 	}
 }
 

@@ -30,8 +30,18 @@ func (r *run) startOurs(ctx context.Context, name string) (*ours, error) {
 	if said.code != 0 {
 		return nil, fmt.Errorf("k8senc-kms-plugin init ended with %d: %s", said.code, said.stderr)
 	}
+	// Several plugins of a run would want the same port for their metrics.
+	text, err := os.ReadFile(o.config())
+	if err != nil {
+		return nil, err
+	}
+	if err := replaceFile(o.config(), append(text, noMetrics...)); err != nil {
+		return nil, err
+	}
 	return o, o.Start(ctx)
 }
+
+const noMetrics = "observe:\n  listen: \"\"\n"
 
 func (o *ours) socket() string { return filepath.Join(o.dir, "run", "kms.sock") }
 
@@ -83,6 +93,7 @@ func (o *ours) NewKEK(context.Context) error {
 		}
 		text += fmt.Sprintf("  - name: local-%d\n    slot: %d\n    retired: %t\n    local:\n      file: %s\n", i, i, i < o.keks, filepath.Join(o.dir, file))
 	}
+	text += noMetrics
 	return replaceFile(o.config(), []byte(text))
 }
 

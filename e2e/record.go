@@ -16,8 +16,11 @@ type recording struct {
 	Format int               `json:"format"`
 	Source map[string]string `json:"source"`
 	Config string            `json:"config"`
-	KeyID  string            `json:"keyId"`
+	// KeyIDs are what Status of each KMS v2 provider says.
+	KeyIDs map[string]string `json:"keyIds"`
 	Values []recorded        `json:"values"`
+	// providers are those of the configuration.
+	providers []provider
 }
 
 type recorded struct {
@@ -35,6 +38,23 @@ type recorded struct {
 func (r *run) collect(ctx context.Context, w *world, release string) error {
 	if r.record == "" {
 		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.recorded.KeyIDs == nil {
+		r.recorded.KeyIDs = map[string]string{}
+	}
+	if len(w.all) > len(r.recorded.providers) {
+		r.recorded.providers = w.all
+		nowhere := slices.Clone(w.all)
+		for i := range nowhere {
+			if nowhere[i].endpoint != "" {
+				nowhere[i].endpoint = "unix:///run/" + nowhere[i].name + ".sock"
+			}
+		}
+		// The newest provider writes, so that there are fresh values.
+		slices.Reverse(nowhere)
+		r.recorded.Config = string(configOf(nowhere...))
 	}
 	places := map[string]string{"secrets": "secrets", "configmaps": "configmaps"}
 	if w.encryptsWidgets {
@@ -58,7 +78,10 @@ func (r *run) collect(ctx context.Context, w *world, release string) error {
 					return err
 				}
 				one.EncryptedDEK = seen.EncryptedDEK
-				if one.DEK, err = r.toy.Unwrap(seen.EncryptedDEK, seen.KeyID); err != nil {
+				if p.kind == "kms-v2" {
+					r.recorded.KeyIDs[p.name] = seen.KeyID
+				}
+				if one.DEK, err = w.wrappers[p.name].Unwrap(seen.EncryptedDEK, seen.KeyID); err != nil {
 					return err
 				}
 			}
@@ -73,10 +96,8 @@ func (r *run) writeRecording() error {
 	if r.record == "" {
 		return nil
 	}
-	v2 := provider{name: "toy-v2", kind: "kms-v2", endpoint: r.toy.Endpoint()}
-	r.recorded.Format, r.recorded.KeyID = 1, "kek-1"
-	r.recorded.Source = map[string]string{"etcd": r.etcdRelease}
-	r.recorded.Config = strings.ReplaceAll(string(configOf(append([]provider{v2}, r.local...)...)), v2.endpoint, "unix:///run/kms.sock")
+	r.recorded.Format = 1
+	r.recorded.Source = map[string]string{"kube-apiserver": r.release, "oldest kube-apiserver": r.oldRelease, "etcd": r.etcdRelease}
 	slices.SortFunc(r.recorded.Values, func(a, b recorded) int { return strings.Compare(a.ID, b.ID) })
 	text, err := json.MarshalIndent(r.recorded, "", " ")
 	if err != nil {

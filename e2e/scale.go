@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +26,7 @@ type prober struct {
 	begin    time.Time
 	mu       sync.Mutex
 	samples  []sample
+	beats    []beat
 	failures []string
 	end      func()
 }
@@ -42,6 +45,7 @@ func probe(ctx context.Context, m *member) (*prober, error) {
 		cancel()
 		waiting.Wait()
 	}
+	waiting.Go(func() { p.watchPace(ctx, m) })
 	for _, name := range names {
 		waiting.Go(func() {
 			for ctx.Err() == nil {
@@ -76,6 +80,42 @@ func (p *prober) time(ctx context.Context, write bool, request func() (*corev1.S
 	}
 	p.samples = append(p.samples, sample{begin.Sub(p.begin), took, write})
 	return secret
+}
+
+// beat is how many objects had been rewritten at a moment.
+type beat struct {
+	at    time.Duration
+	count int
+}
+
+// watchPace counts every few seconds what the first server has patched so far.
+func (p *prober) watchPace(ctx context.Context, m *member) {
+	for ctx.Err() == nil {
+		at := time.Since(p.begin)
+		metrics, err := m.server.Get(ctx, "/metrics")
+		if err == nil {
+			p.mu.Lock()
+			p.beats = append(p.beats, beat{at, patches(metrics)})
+			p.mu.Unlock()
+		}
+		wait(ctx, 5*time.Second)
+	}
+}
+
+// patches is how many patches of secrets a server's metrics count.
+func patches(metrics string) int {
+	sum := 0.0
+	for line := range strings.Lines(metrics) {
+		rest, found := strings.CutPrefix(line, "apiserver_request_total{")
+		labels, value, whole := strings.Cut(rest, "} ")
+		if !found || !whole || !strings.Contains(labels, `resource="secrets"`) || !strings.Contains(labels, `verb="PATCH"`) {
+			continue
+		}
+		if count, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
+			sum += count
+		}
+	}
+	return int(sum)
 }
 
 // percentiles of requests in a span of time: the half, the 99th hundredth, the slowest.
@@ -163,6 +203,7 @@ func scale(ctx context.Context, r *run) error {
 		report.calm[i] = watch.percentiles(0, calm, write)
 		report.busy[i] = watch.percentiles(calm, calm+report.rewrite, write)
 	}
+	report.beats = watch.beats
 	report.samples, report.began, report.machine = watch.samples, calm, machine()
 	r.Add("scale", "secrets created, audited and rewritten, none stale", r.objects)
 	r.Add("scale", "reads and writes timed meanwhile, none failed", len(watch.samples))

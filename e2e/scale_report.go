@@ -19,6 +19,7 @@ type scaleReport struct {
 	// calm and busy are percentiles before and during the rewrite, of reads and of writes.
 	calm, busy [2][3]time.Duration
 	samples    []sample
+	beats      []beat
 	began      time.Duration
 }
 
@@ -38,12 +39,38 @@ func (s *scaleReport) table() string {
 	text += fmt.Sprintf("| etcd snapshot | %.0f MB |\n", float64(s.bytes)/1e6)
 	text += fmt.Sprintf("| `k8senc audit`, every value decrypted | %.1f s |\n", s.audit.Seconds())
 	text += fmt.Sprintf("| `k8senc reencrypt` | %s, %.0f a second |\n", s.rewrite.Round(time.Second), float64(s.objects)/s.rewrite.Seconds())
+	if pace := s.pace(); len(pace) > 0 {
+		rates := make([]float64, len(pace))
+		for i, one := range pace {
+			rates[i] = one.rate
+		}
+		slices.Sort(rates)
+		text += fmt.Sprintf("| its pace, looked at every 5 s | %.0f to %.0f a second, half of the time above %.0f |\n", rates[0], rates[len(rates)-1], rates[len(rates)/2])
+	}
 	text += "\n| API requests of somebody else, ms | median | 99 % | slowest |\n|---|---|---|---|\n"
 	for i, what := range []string{"reads", "writes"} {
 		text += fmt.Sprintf("| %s before | %s | %s | %s |\n", what, ms(s.calm[i][0]), ms(s.calm[i][1]), ms(s.calm[i][2]))
 		text += fmt.Sprintf("| %s during the rewrite | %s | %s | %s |\n", what, ms(s.busy[i][0]), ms(s.busy[i][1]), ms(s.busy[i][2]))
 	}
 	return text
+}
+
+// paced is how fast objects were rewritten in a piece of time.
+type paced struct {
+	at   time.Duration
+	rate float64
+}
+
+// pace is what the beats of the rewrite say, without the pieces in which it began and ended.
+func (s *scaleReport) pace() []paced {
+	var all []paced
+	for i := 1; i < len(s.beats); i++ {
+		from, to := s.beats[i-1], s.beats[i]
+		if from.at >= s.began && to.at <= s.began+s.rewrite {
+			all = append(all, paced{(from.at + to.at) / 2, float64(to.count-from.count) / (to.at - from.at).Seconds()})
+		}
+	}
+	return all
 }
 
 func (s *scaleReport) page() string {
@@ -99,6 +126,12 @@ func (s *scaleReport) picture() string {
 		fmt.Fprintf(&out, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`, strings.TrimSpace(points), line.colour)
 		fmt.Fprintf(&out, `<text x="%d" y="%d" fill="%s">%s</text>`, pictureWidth-right-110+i*60, pictureHeight-8, line.colour, line.name)
 	}
+	points := ""
+	for _, one := range s.pace() {
+		points += fmt.Sprintf("%.1f,%.1f ", left+float64(one.at)/float64(last)*float64(pictureWidth-left-right), y(one.rate))
+	}
+	fmt.Fprintf(&out, `<polyline points="%s" fill="none" stroke="#15803d" stroke-width="2" stroke-dasharray="2 3"/>`, strings.TrimSpace(points))
+	fmt.Fprintf(&out, `<text x="%d" y="%d" fill="#15803d">rewritten a second, on the same scale</text>`, left+170, pictureHeight-8)
 	fmt.Fprintf(&out, `<text x="%d" y="%d" fill="#555">%s in all</text></svg>`+"\n", left, pictureHeight-8, last.Round(time.Second))
 	return out.String()
 }

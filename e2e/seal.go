@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	k8senc "github.com/k8senc/k8senc/bindings-c/go"
-
-	"k8senc.dev/e2e/internal/toykms"
 )
 
 // hexBytes are hex in JSON.
@@ -48,11 +46,17 @@ type job struct {
 	Values   []plain              `json:"values"`
 }
 
+// wrapper is a KMS plugin, as far as a sealer needs it: it wraps a DEK or seed, and unwraps it.
+type wrapper interface {
+	Seal(plaintext []byte) (sealed []byte, keyID string, err error)
+	Unwrap(sealed []byte, keyID string) ([]byte, error)
+}
+
 // sealer is one of our libraries.
 type sealer struct {
 	// short is part of the names of what it seals.
 	name, short string
-	seal        func(context.Context, *run, *toykms.Plugin, job) ([][]byte, error)
+	seal        func(context.Context, *run, wrapper, job) ([][]byte, error)
 }
 
 var sealers = []sealer{
@@ -62,7 +66,7 @@ var sealers = []sealer{
 	{"JavaScript package in Chromium", "chromium", sealInChromium},
 }
 
-func sealByPython(ctx context.Context, r *run, _ *toykms.Plugin, j job) ([][]byte, error) {
+func sealByPython(ctx context.Context, r *run, _ wrapper, j job) ([][]byte, error) {
 	text, err := json.Marshal(j)
 	if err != nil {
 		return nil, err
@@ -85,7 +89,7 @@ func sealByPython(ctx context.Context, r *run, _ *toykms.Plugin, j job) ([][]byt
 	return all, nil
 }
 
-func sealByGo(_ context.Context, _ *run, plugin *toykms.Plugin, j job) ([][]byte, error) {
+func sealByGo(_ context.Context, _ *run, plugin wrapper, j job) ([][]byte, error) {
 	config, err := k8senc.ParseConfig([]byte(j.Config), k8senc.ConfigOptions{})
 	if err != nil {
 		return nil, err
@@ -106,7 +110,7 @@ func sealByGo(_ context.Context, _ *run, plugin *toykms.Plugin, j job) ([][]byte
 	return all, nil
 }
 
-func sealOneByGo(config *k8senc.Config, plugin *toykms.Plugin, version string, value plain) ([]byte, error) {
+func sealOneByGo(config *k8senc.Config, plugin wrapper, version string, value plain) ([]byte, error) {
 	chain, err := config.Chain(value.Resource)
 	if err != nil {
 		return nil, err
@@ -135,16 +139,16 @@ func sealOneByGo(config *k8senc.Config, plugin *toykms.Plugin, version string, v
 	return chain.Seal(key, value.Plaintext, []byte(value.Key))
 }
 
-func sealInNode(ctx context.Context, r *run, plugin *toykms.Plugin, j job) ([][]byte, error) {
+func sealInNode(ctx context.Context, r *run, plugin wrapper, j job) ([][]byte, error) {
 	return sealByJavaScript(ctx, r, plugin, j)
 }
 
-func sealInChromium(ctx context.Context, r *run, plugin *toykms.Plugin, j job) ([][]byte, error) {
+func sealInChromium(ctx context.Context, r *run, plugin wrapper, j job) ([][]byte, error) {
 	j.Chromium = true
 	return sealByJavaScript(ctx, r, plugin, j)
 }
 
-func sealByJavaScript(ctx context.Context, r *run, plugin *toykms.Plugin, j job) ([][]byte, error) {
+func sealByJavaScript(ctx context.Context, r *run, plugin wrapper, j job) ([][]byte, error) {
 	j.Package = filepath.Join(r.tools.source, "bindings-wasm")
 	cmd := exec.CommandContext(ctx, r.tools.node, filepath.Join(r.tools.source, "e2e", "seal.mjs"))
 	diagnostics := &strings.Builder{}

@@ -48,7 +48,7 @@ func (r *run) sealed(ctx context.Context, w *world) error {
 			for _, one := range objects {
 				j.Values = append(j.Values, one.plain)
 			}
-			values, err := s.seal(ctx, r, r.toy, j)
+			values, err := s.seal(ctx, r, w.wrappers[p.name], j)
 			if err != nil {
 				return fmt.Errorf("%s with %s: %w", s.name, p.name, err)
 			}

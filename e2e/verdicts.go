@@ -282,8 +282,18 @@ func (r *run) started(ctx context.Context) error {
 		return err
 	}
 	defer e.Stop()
+	// The old release cannot read what the new one leaves in etcd.
+	before, err := r.etcd(ctx, "verdicts-old")
+	if err != nil {
+		return err
+	}
+	defer before.Stop()
 	var faults []string
 	for _, one := range starts() {
+		in := e
+		if one.old {
+			in = before
+		}
 		if one.old && r.OldAPIServer == "" {
 			continue
 		}
@@ -308,7 +318,7 @@ func (r *run) started(ctx context.Context) error {
 		if !ok {
 			return fmt.Errorf("k8senc validate says nothing of %s", path)
 		}
-		server, err := r.StartServer(ctx, stage.ServerOptions{Name: "start-" + one.name, Old: one.old, Etcd: e, Config: path, Reload: one.reload, KMSv1: one.kmsv1 && !one.old})
+		server, err := r.StartServer(ctx, stage.ServerOptions{Name: "start-" + one.name, Old: one.old, Etcd: in, Config: path, Reload: one.reload, KMSv1: one.kmsv1 && !one.old})
 		var refused *stage.Refused
 		switch {
 		case err == nil:

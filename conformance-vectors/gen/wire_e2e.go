@@ -16,8 +16,9 @@ var e2eJSON []byte
 // wireE2E asks today's code about them.
 func wireE2E(s *Suite) {
 	var in struct {
-		Config, KeyID string
-		Values        []struct{ ID, Why, Resource, EtcdKey, Stored, EncryptedDEK, DEK string }
+		Config string
+		KeyIDs map[string]string
+		Values []struct{ ID, Why, Resource, EtcdKey, Stored, EncryptedDEK, DEK string }
 	}
 	must(json.Unmarshal(e2eJSON, &in))
 	unhex := func(t string) []byte {
@@ -35,7 +36,10 @@ func wireE2E(s *Suite) {
 		}
 		r := read{
 			id: v.ID, why: v.Why, config: file, resource: v.Resource, key: []byte(v.EtcdKey), stored: unhex(v.Stored),
-			v1: []*plugin{{unwrap: unwrap}}, v1names: []string{"toy-v1"}, v2: map[string]*plugin{"toy-v2": {keyID: in.KeyID, unwrap: unwrap}},
+			v1: []*plugin{{unwrap: unwrap}}, v1names: []string{"toy-v1"}, v2: map[string]*plugin{},
+		}
+		for name, keyID := range in.KeyIDs {
+			r.v2[name] = &plugin{keyID: keyID, unwrap: unwrap}
 		}
 		if got := r.run(); got.err != nil || got.panic != "" {
 			fatal("%s does not open: %v %s", v.ID, got.err, got.panic)

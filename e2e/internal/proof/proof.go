@@ -4,6 +4,7 @@ package proof
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -21,11 +22,14 @@ type Proof struct {
 	Out   io.Writer
 	mu    sync.Mutex
 	rows  []Row
+	took  map[string]time.Duration
 	start time.Time
 }
 
 // New begins to collect; out is told as it goes.
-func New(out io.Writer) *Proof { return &Proof{Out: out, start: time.Now()} }
+func New(out io.Writer) *Proof {
+	return &Proof{Out: out, took: make(map[string]time.Duration), start: time.Now()}
+}
 
 // Say tells the reader what happens now.
 func (p *Proof) Say(format string, arguments ...any) {
@@ -48,7 +52,14 @@ func (p *Proof) Add(step, what string, count int) {
 	p.rows = append(p.rows, Row{step, what, count})
 }
 
-// Table writes what was proven.
+// Took notes how long a step was.
+func (p *Proof) Took(step string, took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.took[step] = took
+}
+
+// Table writes what was proven, and how long each step was.
 func (p *Proof) Table() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,4 +85,9 @@ func (p *Proof) Table() {
 		fmt.Fprintf(p.Out, "%-*s  %-*s  %7d\n", name, step, widest, row.What, row.Count)
 	}
 	fmt.Fprintln(p.Out, strings.Repeat("-", name+widest+11))
+	var times []string
+	for _, step := range slices.Sorted(maps.Keys(p.took)) {
+		times = append(times, fmt.Sprintf("%s %s", step, p.took[step].Round(time.Second)))
+	}
+	fmt.Fprintf(p.Out, "took %s: %s\n", time.Since(p.start).Round(time.Second), strings.Join(times, ", "))
 }
