@@ -42,20 +42,28 @@ func migration(ctx context.Context, r *run) error {
 	if err := p.members[0].server.Kubeconfig(kubeconfig); err != nil {
 		return err
 	}
-	controllers, err := r.Start("controllers", r.tools.controllers, "--kubeconfig="+kubeconfig, "--controllers=storage-version-migrator-controller",
-		"--leader-elect=false", "--secure-port=0")
+	// The migrator takes the garbage collector's caches; without that controller it crashes.
+	controllers, err := r.Start("controllers", r.tools.controllers, "--kubeconfig="+kubeconfig,
+		"--controllers=storage-version-migrator-controller,garbage-collector-controller", "--leader-elect=false", "--secure-port=0")
 	if err != nil {
 		return err
 	}
 	defer controllers.Stop()
+	// A StorageVersionMigration whose controller is gone stays at Running, and would be followed for ever.
+	following, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	go func() {
+		<-controllers.Done()
+		cancel()
+	}()
 	l := underLoad(ctx, p)
 	begin := time.Now()
-	said, err := r.k8senc(ctx, "reencrypt", "--config", p.members[0].path, "--kubeconfig", kubeconfig, "--by", "migration", "--settled",
+	said, err := r.k8senc(following, "reencrypt", "--config", p.members[0].path, "--kubeconfig", kubeconfig, "--by", "migration", "--settled",
 		"--journal", p.Path("migration.journal"), "--server", p.members[0].server.URL(), "--server", p.members[1].server.URL())
 	took := time.Since(begin)
 	reads, writes, failed := l.end()
 	if err := errors.Join(err, failed); err != nil {
-		return err
+		return fmt.Errorf("%w; see %s", err, controllers.Log)
 	}
 	if said.code != 0 {
 		return fmt.Errorf("k8senc reencrypt ended with %d: %s%s; see %s", said.code, said.stdout, said.stderr, controllers.Log)
