@@ -123,6 +123,7 @@ impl<'a> Examiner<'a> {
             key: row.key,
             name,
             group: 0,
+            space: part.spaces.of(&at, &self.shared.hash_key),
             dek: None,
             verdict: Verdict {
                 state: State::Tombstone,

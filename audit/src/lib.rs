@@ -29,6 +29,7 @@ mod logs;
 mod mapped;
 mod marks;
 mod names;
+mod namespaces;
 mod options;
 mod part;
 mod policy;
@@ -225,6 +226,7 @@ fn assemble(
         }
     }
     policy::sort(&mut findings);
+    let (namespaces, other_namespaces) = tally.namespaces.report();
     Report {
         format: report::FORMAT,
         kind: "k8senc-audit",
@@ -233,6 +235,8 @@ fn assemble(
         snapshot,
         totals,
         resources,
+        namespaces,
+        other_namespaces,
         groups,
         deks,
         other_keys: inventory::other_keys(&tally, options.examples),

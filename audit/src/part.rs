@@ -6,6 +6,7 @@ use k8senc::kms::DekRequest;
 
 use crate::marks::Mark;
 use crate::names::ByName;
+use crate::namespaces::Spaces;
 use crate::timeline::Anchor;
 
 /// Which counter a row belongs to. Texts are bytes of the file, not yet escaped.
@@ -57,6 +58,8 @@ pub(crate) struct Seen {
     pub name: NameHash,
     /// Index into [`Part::groups`].
     pub group: usize,
+    /// Index into [`Part::spaces`]; `None` for what is no object.
+    pub space: Option<usize>,
     /// Index into [`Part::deks`].
     pub dek: Option<usize>,
     pub verdict: Verdict,
@@ -103,6 +106,7 @@ pub(crate) struct Part {
     pub rows: Vec<Seen>,
     pub groups: Vec<(NameHash, GroupKey)>,
     pub deks: Vec<Dek>,
+    pub spaces: Spaces,
     pub whys: Vec<Why>,
     pub names: Vec<u8>,
     pub damaged: Vec<(RowKey, u64)>,

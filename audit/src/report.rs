@@ -7,6 +7,7 @@ mod encode;
 mod html;
 mod json;
 mod markdown;
+mod namespaces;
 mod picture;
 mod prometheus;
 mod redact;
@@ -20,6 +21,7 @@ use std::ops::AddAssign;
 use serde::Serialize;
 
 pub(crate) use encode::count;
+pub use namespaces::{Namespace, OtherNamespaces};
 pub use write::{About, ReportFormat, UnknownFormat};
 
 /// What stands between our words and kube-apiserver's in a message.
@@ -45,6 +47,10 @@ pub struct Report {
     pub totals: Counts,
     /// Sums by resource, by name.
     pub resources: Vec<Resource>,
+    /// Sums by namespace: those with most to do first, a hundred at most.
+    pub namespaces: Vec<Namespace>,
+    /// The sum of those that are not listed, if there are any.
+    pub other_namespaces: Option<OtherNamespaces>,
     /// Counts by resource, provider, key and form.
     pub groups: Vec<Group>,
     /// Distinct DEKs by KMS provider.

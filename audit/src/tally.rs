@@ -9,6 +9,7 @@ use crate::AuditError;
 use crate::escape::shown;
 use crate::marks::{Marks, Met};
 use crate::names::ByName;
+use crate::namespaces::NamespaceTally;
 use crate::part::{GroupKey, Part, Place, Sample, Seen, State, Verdict, Why};
 use crate::report::{Counts, Example};
 use crate::residue::Leftovers;
@@ -29,6 +30,7 @@ pub(crate) struct Tally {
     pub live: LiveSet,
     pub groups: Vec<GroupTally>,
     index: ByName<usize>,
+    pub namespaces: NamespaceTally,
     /// The group that counts what is beyond `MAX_GROUPS`.
     folded: Option<usize>,
     deks: ByName<DekSeen>,
@@ -117,6 +119,7 @@ impl Tally {
             live: LiveSet::new(),
             groups: Vec::new(),
             index: ByName::default(),
+            namespaces: NamespaceTally::default(),
             folded: None,
             deks: ByName::default(),
             dek_providers: BTreeMap::new(),
@@ -151,6 +154,7 @@ impl Tally {
             .iter()
             .map(|dek| self.dek_provider(&dek.provider, dek.api))
             .collect();
+        let spaces = self.namespaces.places(&part);
         self.rows += (part.rows.len() + part.damaged.len()) as u64;
         self.damaged += part.damaged.len() as u64;
         let room = self.examples.saturating_sub(self.damaged_examples.len());
@@ -175,6 +179,7 @@ impl Tally {
             let deleted = self.live.deleted() - deleted_before;
             self.tombstones += u64::from(class == Class::Tombstone);
             self.live_keys += u64::from(class == Class::Live);
+            let space = seen.space.and_then(|at| spaces.get(at).copied());
             let live = match class {
                 Class::Live => true,
                 Class::Superseded => false,
@@ -183,6 +188,9 @@ impl Tally {
                         groups.get(seen.group).and_then(|g| self.groups.get_mut(*g))
                     {
                         group.counts.deleted_keys += deleted;
+                    }
+                    if let Some(space) = space {
+                        self.namespaces.at(space).deleted_keys += deleted;
                     }
                     continue;
                 }
@@ -200,6 +208,9 @@ impl Tally {
             let Some(at) = groups.get(seen.group).copied() else {
                 continue;
             };
+            if let Some(space) = space {
+                self.namespaces.at(space).see(&seen.verdict, live);
+            }
             if self.several {
                 self.opened_by(at, seen, live, &part);
             }
@@ -343,9 +354,9 @@ impl GroupTally {
         }
         let Verdict {
             state,
-            plaintext,
             exposed,
             moved,
+            ..
         } = seen.verdict;
         let keep = |list: &mut Vec<Example>| {
             if list.len() < most {
@@ -369,22 +380,13 @@ impl GroupTally {
                 keep(&mut tally.history_examples);
             }
         }
-        let c = &mut self.counts;
+        self.counts.see(&seen.verdict, live);
         if !live {
-            c.history += 1;
-            c.history_plaintext += u64::from(plaintext);
-            c.history_exposed += u64::from(exposed);
-            c.history_unreadable += u64::from(matches!(state, State::Refused(_)));
-            c.history_undecided += u64::from(matches!(state, State::Undecided));
             if exposed {
                 keep(&mut self.history_exposed);
             }
             return;
         }
-        c.live += 1;
-        c.plaintext += u64::from(plaintext);
-        c.exposed += u64::from(exposed);
-        c.moved += u64::from(moved);
         if exposed {
             keep(&mut self.exposed);
         }
@@ -393,7 +395,6 @@ impl GroupTally {
         }
         match state {
             State::Opened(Staleness::Stale(reasons)) => {
-                c.stale += 1;
                 for code in reasons.codes() {
                     *self.stale_why.entry(code).or_default() += 1;
                 }
@@ -402,16 +403,12 @@ impl GroupTally {
                     keep(&mut self.stale);
                 }
             }
-            State::Opened(Staleness::Unknown) => {
-                c.stale_unknown += 1;
-                keep(&mut self.stale_unknown);
-            }
-            State::Refused(_) => c.unreadable += 1,
-            State::Undecided => {
-                c.undecided += 1;
-                keep(&mut self.undecided);
-            }
-            State::Classified | State::Opened(Staleness::Fresh) | State::Tombstone => {}
+            State::Opened(Staleness::Unknown) => keep(&mut self.stale_unknown),
+            State::Undecided => keep(&mut self.undecided),
+            State::Refused(_)
+            | State::Classified
+            | State::Opened(Staleness::Fresh)
+            | State::Tombstone => {}
         }
     }
 
@@ -477,6 +474,7 @@ mod tests {
                 },
                 name: names.hash(format!("row {text}").as_bytes()),
                 group: n,
+                space: None,
                 dek: None,
                 verdict: Verdict {
                     state: State::Refused(n),

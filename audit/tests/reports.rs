@@ -51,6 +51,9 @@ fn named(report: &Report, name: &str) -> Report {
     for resource in &mut report.resources {
         resource.resource.clone_from(&shown);
     }
+    for namespace in &mut report.namespaces {
+        namespace.namespace = Some(shown.clone());
+    }
     for key in &mut report.keys {
         key.key.clone_from(&shown);
         key.rules = vec![shown.clone()];
@@ -196,6 +199,7 @@ fn json_lines_and_sarif_hold_the_names_as_they_are() {
         assert_eq!(
             parsed.len(),
             2 + named.resources.len()
+                + named.namespaces.len()
                 + named.groups.len()
                 + named.deks.len()
                 + named.findings.len()
@@ -295,6 +299,11 @@ fn redacted_reports_hold_no_name() {
         .find(|f| f.code == "exposed-plaintext")
         .unwrap();
     assert!(finding.examples[0].etcd_key.starts_with("secrets #"));
+    let mut spaces = redacted
+        .namespaces
+        .iter()
+        .filter_map(|n| n.namespace.as_ref());
+    assert!(spaces.clone().count() > 1 && spaces.all(|name| name.starts_with("namespace #")));
 }
 
 #[test]

@@ -222,6 +222,50 @@ fn every_group() {
     assert_eq!(ours, expected);
 }
 
+/// The namespaces of etcd keys, by their plain form: nothing of the readers under test is used.
+fn namespaces_of<'k>(keys: impl Iterator<Item = &'k String>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for key in keys {
+        let parts: Vec<&str> = key.split('/').collect();
+        let [.., namespace, _] = parts.as_slice() else {
+            panic!("{key}");
+        };
+        *counts.entry((*namespace).to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn every_namespace() {
+    let (report, expected) = (opened(2), sample());
+    let of = |figure: fn(&Counts) -> u64| -> BTreeMap<String, u64> {
+        let spaces = report.namespaces.iter();
+        spaces
+            .filter(|n| figure(&n.counts) > 0)
+            .map(|n| (n.namespace.clone().unwrap(), figure(&n.counts)))
+            .collect()
+    };
+    let secrets = expected.live_plaintext_secrets.iter();
+    assert_eq!(of(|c| c.exposed), namespaces_of(secrets));
+    let unreadable: Vec<String> = expected
+        .unreadable
+        .into_iter()
+        .map(|u| u.etcd_key)
+        .collect();
+    assert_eq!(
+        of(|c| c.unreadable + c.history_unreadable),
+        namespaces_of(unreadable.iter())
+    );
+    let worst: Vec<u64> = report.namespaces.iter().map(|n| n.counts.exposed).collect();
+    assert!(worst.is_sorted_by(|a, b| a >= b), "{worst:?}");
+    assert_eq!(report.other_namespaces, None);
+    let mut sum = Counts::default();
+    for namespace in &report.namespaces {
+        sum += namespace.counts;
+    }
+    assert_eq!(sum, report.totals);
+}
+
 #[test]
 fn guessed_is_only_what_the_configuration_does_not_name() {
     let guessed: Vec<_> = opened(2)

@@ -99,7 +99,7 @@ fn the_schema_describes_every_field() {
     for config in [None, Some(&config)] {
         let report = audit(&source, config, &DekTable::new(), &Options::new(&PORTABLE)).unwrap();
         let value = serde_json::to_value(&report).unwrap();
-        for list in ["resources", "groups", "deks", "findings"] {
+        for list in ["resources", "namespaces", "groups", "deks", "findings"] {
             assert!(
                 !value[list].as_array().unwrap().is_empty(),
                 "{list} has nothing to check"

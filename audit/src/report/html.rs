@@ -26,6 +26,7 @@ pub(crate) fn write(report: &Report, about: &About) -> String {
     out += "</header>\n<main>\n";
     tiles(&mut out, report);
     resources(&mut out, report);
+    namespaces(&mut out, report);
     findings(&mut out, report);
     keys(&mut out, report);
     inventory(&mut out, report);
@@ -226,6 +227,28 @@ fn resources(out: &mut String, report: &Report) {
         );
     }
     out.push_str("</table>\n</section>\n");
+}
+
+fn namespaces(out: &mut String, report: &Report) {
+    let (listed, left) = report.namespaces_in_need();
+    if listed.is_empty() {
+        return;
+    }
+    out.push_str("<section>\n<h2>Where something is to be done</h2>\n<table class=bars>\n");
+    for namespace in listed {
+        let bar = picture::bar(&slices(&namespace.counts, report.judged));
+        let _ = writeln!(
+            out,
+            "<tr><th scope=row>{}</th><td class=n>{}</td><td class=bar>{bar}</td></tr>",
+            text(namespace.name()),
+            count(namespace.counts.live)
+        );
+    }
+    out.push_str("</table>\n");
+    if left > 0 {
+        let _ = writeln!(out, "<p class=dim>and {} more namespaces</p>", count(left));
+    }
+    out.push_str("</section>\n");
 }
 
 fn findings(out: &mut String, report: &Report) {

@@ -32,6 +32,14 @@ pub(crate) fn lines(report: &Report, about: &About) -> Result<String, serde_json
         .iter()
         .try_for_each(|r| add(line("resource", file, r)))?;
     report
+        .namespaces
+        .iter()
+        .try_for_each(|n| add(line("namespace", file, n)))?;
+    report
+        .other_namespaces
+        .iter()
+        .try_for_each(|n| add(line("other-namespaces", file, n)))?;
+    report
         .groups
         .iter()
         .try_for_each(|g| add(line("group", file, g)))?;

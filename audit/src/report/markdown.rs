@@ -53,6 +53,7 @@ pub(crate) fn write(report: &Report, about: &About) -> String {
             let _ = writeln!(out, "  - {} at revision {}", text(&e.etcd_key), e.revision);
         }
     }
+    namespaces(&mut out, report);
     out += "\n## Inventory\n\n| resource | provider | key | live | old | state |\n|---|---|---|---:|---:|---|\n";
     for g in &report.groups {
         let names: Vec<String> = [g.key.as_deref(), g.key_id.as_deref(), g.form]
@@ -73,4 +74,31 @@ pub(crate) fn write(report: &Report, about: &About) -> String {
         );
     }
     out
+}
+
+fn namespaces(out: &mut String, report: &Report) {
+    let (listed, left) = report.namespaces_in_need();
+    if listed.is_empty() {
+        return;
+    }
+    out.push_str("\n## Namespaces\n\n| namespace | live | in plaintext | stale | unreadable | undecided |\n|---|---:|---:|---:|---:|---:|\n");
+    for n in listed {
+        let c = &n.counts;
+        let numbers = [
+            c.live,
+            c.exposed,
+            c.stale.saturating_sub(c.exposed),
+            c.unreadable,
+            c.undecided,
+        ];
+        let _ = writeln!(
+            out,
+            "| {} | {} |",
+            text(n.name()),
+            numbers.map(count).join(" | ")
+        );
+    }
+    if left > 0 {
+        let _ = writeln!(out, "\nand {} more", count(left));
+    }
 }

@@ -143,6 +143,13 @@ impl Report {
             names.hide(&mut set.examples);
         }
         names.hide(&mut self.other_keys.examples);
+        let named = self
+            .namespaces
+            .iter_mut()
+            .filter_map(|n| n.namespace.as_mut());
+        for (name, number) in named.zip(1..) {
+            *name = format!("namespace #{number}");
+        }
         self
     }
 }

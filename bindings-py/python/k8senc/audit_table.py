@@ -28,6 +28,8 @@ def render(report: Json, name: str) -> RenderableType:
     parts: list[RenderableType] = [_headline(report), _source(report["snapshot"], name), Text(), _groups(report)]
     if any(group["guessed"] for group in report["groups"]):
         parts.append(Text("? key name up to its first colon: a guess, --config tells it exactly", "dim"))
+    if report["totals"]["exposed"]:
+        parts.append(_exposed(report))
     if report["findings"]:
         parts += [Text(), _findings(report["findings"])]
     if report["deks"]:
@@ -124,6 +126,15 @@ def _groups(report: Json) -> Table:
         for group in groups.get(resource["resource"], []):
             table.add_row(_group_name(group), _count(group["live"]), Text(_count(group["history"]), "dim"), _state(group, report["judged"]))
     return table
+
+
+def _exposed(report: Json) -> Text:
+    """The namespaces with most values in plaintext."""
+    line = Text("in plaintext by namespace: ", "dim")
+    there = [space for space in report["namespaces"] if space["exposed"]]
+    most = [f"{clipped(space['namespace'] or 'none', 30)} {_count(space['exposed'])}" for space in there[:5]]
+    more = len(there) - len(most)
+    return line.append(", ".join(most) + (f" and {_count(more)} more" if more else ""))
 
 
 def _group_name(group: Json) -> Text:
