@@ -23,6 +23,12 @@ export class Manifest {
     return this.#instance.json(() => this.#raw.outline(index, optionsText(options)));
   }
 
+  /** What kube-apiserver says of a configuration that it holds, with places in the manifest's own text. */
+  validate(index, options) {
+    const text = this.#instance.run(() => this.#raw.validate(index, optionsText(options)));
+    return text === undefined ? null : JSON.parse(text);
+  }
+
   /** What we advise on it and on what it holds, worst first; `files` are those that its servers read. */
   lint(files = [], options = undefined) {
     const read = files.map((file) => toBytes(file, "a file"));

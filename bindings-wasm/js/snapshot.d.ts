@@ -1,4 +1,4 @@
-import type { Bytes, Config, DekRequest, EntryPlaces, Finding, Hazard, Kms, LintOptions, Range, ServerOptions, Stored, Text, WasmSource } from "./index.js";
+import type { Bytes, Config, DekRequest, EntryPlaces, Finding, Hazard, Kms, LintOptions, Range, ServerOptions, Stored, Text, Verdict, WasmSource } from "./index.js";
 import { K8senc } from "./index.js";
 
 export * from "./index.js";
@@ -36,6 +36,8 @@ export interface Manifest {
   readonly embedded: readonly Embedded[];
   text(index: number): string | null;
   outline(index: number, options?: ServerOptions): EntryPlaces[];
+  /** What kube-apiserver says of one of them, with places in the manifest; null where there is none. */
+  validate(index: number, options?: ServerOptions): Verdict | null;
   lint(files?: Text[], options?: LintOptions): Finding[];
   /** Wipes it. */
   free(): void;

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::lint::finding_answers;
 use crate::options::{AdviceOptions, ServerOptions, read};
 use crate::places::entries;
+use crate::verdict::VerdictAnswer;
 
 /// Such a file. It holds what the file holds, keys included.
 #[wasm_bindgen]
@@ -98,6 +99,21 @@ impl Manifest {
         let found = k8senc_config::outline(embedded.text().as_bytes(), &options);
         Ok(entries(found, &Places::new(&self.text), |span| {
             embedded.outer(span)
+        }))
+    }
+
+    /// What kube-apiserver says of a configuration that it holds, with places in the text of the manifest.
+    ///
+    /// # Errors
+    /// Options that do not exist.
+    pub fn validate(&self, index: usize, options: &str) -> Result<Option<String>, Failure> {
+        let options = read::<ServerOptions>(options)?.server()?;
+        let embedded = self.inner.embedded().get(index);
+        Ok(embedded.map(|embedded| {
+            let verdict = k8senc_config::validate(embedded.text().as_bytes(), &options);
+            json(&VerdictAnswer::placed(&self.text, &verdict, |span| {
+                embedded.outer(span)
+            }))
         }))
     }
 

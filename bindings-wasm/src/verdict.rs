@@ -1,6 +1,6 @@
 //! What kube-apiserver says of a configuration.
 
-use k8senc_config::Verdict;
+use k8senc_config::{Span, Verdict};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -33,6 +33,11 @@ struct ProblemAnswer {
 impl VerdictAnswer {
     /// Copies a verdict on `text`.
     pub fn new(text: &[u8], verdict: &Verdict) -> Self {
+        Self::placed(text, verdict, |span| span)
+    }
+
+    /// Copies a verdict whose spans `outer` finds in `text`.
+    pub fn placed(text: &[u8], verdict: &Verdict, outer: impl Fn(Span) -> Span) -> Self {
         let places = Places::new(text);
         let problems = verdict.problems.iter().map(|problem| ProblemAnswer {
             code: problem.code,
@@ -40,11 +45,11 @@ impl VerdictAnswer {
             message: problem.ours.clone(),
             upstream: problem.upstream.clone(),
             redacted: problem.redacted,
-            range: places.range(problem.span),
+            range: places.range(outer(problem.span)),
             related: problem
                 .related
                 .iter()
-                .filter_map(|span| places.range(*span))
+                .filter_map(|span| places.range(outer(*span)))
                 .collect(),
         });
         Self {

@@ -80,6 +80,14 @@ spec:
   const [entry] = held.outline(0);
   assert.equal(cut(holder, entry.resources[0].range), "secrets");
   assert.equal(held.text(1), null);
+  const second = k8senc.manifest(`${holder}---\n${holder.replace("keys:", "kees:")}`);
+  assert.equal(second.embedded.length, 2);
+  assert.equal(second.validate(0).ok, true);
+  const refused = second.validate(1);
+  assert.equal(refused.ok, false);
+  assert.ok(refused.problems.every(({ range }) => range.line > holder.split("\n").length), "in the lines of the second");
+  assert.equal(second.validate(2), null);
+  second.free();
   assert.equal(k8senc.manifest(CONFIG), null);
   assert.equal(k8senc.manifest("a: b"), null);
 });

@@ -6,6 +6,7 @@
 
 mod documents;
 mod embedded;
+mod mend;
 mod mounts;
 mod node;
 mod objects;
@@ -21,6 +22,7 @@ use crate::version::Version;
 use documents::documents;
 
 pub use embedded::Embedded;
+use mend::Mender;
 use mounts::Mount;
 use plugins::Plugin;
 
@@ -128,6 +130,8 @@ pub struct Reference {
 #[derive(Debug)]
 pub struct Manifest {
     form: Form,
+    /// The file's name, as it was given.
+    name: String,
     servers: Vec<Server>,
     plugins: Vec<Plugin>,
     embedded: Vec<Embedded>,
@@ -142,6 +146,7 @@ impl Manifest {
         let documents = documents(text)?;
         let mut manifest = Self {
             form: Form::Objects,
+            name: name.to_owned(),
             servers: Vec::new(),
             plugins: Vec::new(),
             embedded: Vec::new(),
@@ -245,14 +250,15 @@ pub fn lint_manifest(
     };
     let mut findings = Vec::new();
     let mut sockets = Vec::new();
-    for embedded in &manifest.embedded {
+    let mut mender = Mender::new(manifest, text);
+    for (index, embedded) in manifest.embedded.iter().enumerate() {
         let inner = embedded.text().as_bytes();
         sockets.extend(sockets_of(inner, options));
-        findings.extend(
-            find(inner, options)
-                .into_iter()
-                .filter_map(|f| embedded.place(f)),
-        );
+        for finding in find(inner, options) {
+            let fix = finding.fix.as_ref();
+            let fix = fix.and_then(|fix| mender.outer(index, fix));
+            findings.extend(embedded.place(Finding { fix, ..finding }));
+        }
     }
     for file in referenced {
         sockets.extend(sockets_of(file, options));

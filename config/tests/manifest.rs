@@ -441,7 +441,7 @@ fn what_is_embedded_is_found_at_its_place() {
             .iter()
             .find(|f| f.code == "K8E026")
             .unwrap_or_else(|| panic!("{text}\n{found:#?}"));
-        assert!(typo.fix.is_none());
+        assert!(typo.fix.is_some());
         typo.span.of(text).unwrap().to_owned()
     };
     assert_eq!(place(&config_map("ConfigMap", "data", &bad)), "secret");

@@ -1,6 +1,6 @@
 // What is to be said of one file: a configuration, or a manifest that brings one.
 
-import type { Config, ConfigError, EntryPlaces, Finding, Range, ServerOptions, Verdict } from "../../js/index.js";
+import type { Config, ConfigError, EntryPlaces, Finding, ServerOptions, Verdict } from "../../js/index.js";
 import type { K8sencSnapshot, Manifest } from "../../js/snapshot.js";
 import { core } from "./core.svelte";
 import { planner } from "./plan/planner.svelte";
@@ -13,7 +13,9 @@ export interface Brought {
   reload: boolean;
   references: Manifest["references"];
   embedded: Manifest["embedded"];
-  /** Which of the embedded configurations is judged. */
+  /** What is said of each of them, with places in the manifest. */
+  verdicts: Verdict[];
+  /** Which of them is shown. */
   chosen: number;
 }
 
@@ -29,6 +31,9 @@ export interface Judged {
   /** The configuration itself: the text, or what the manifest holds. */
   source: string;
 }
+
+/** Whether a finding is a refusal of the configuration, which the verdict tells; what is said of the way to it is told as advice. */
+export const inVerdict = ({ upstream, code }: Finding) => upstream != null && !code.startsWith("K8M");
 
 /** A top-level kind in block style: nothing that has it is a manifest, unless documents follow. */
 const PLAIN = /^kind: *["']?EncryptionConfig(?:uration)?["']? *(?:#.*)?$/m;
@@ -68,30 +73,21 @@ function within<T>(text: string, name: string, work: (manifest: Manifest, api: K
 }
 
 /** `others` are the files beside it: those that are configurations are taken for the ones its servers read. */
-export function judge(text: string, name: string, others: string[], options: ServerOptions): Judged {
+export function judge(text: string, name: string, others: string[], options: ServerOptions, wanted?: number): Judged {
   const brought = within(text, name, (manifest, api): Judged => {
     const { form, servers, version, reload, references, embedded } = manifest;
     const beside = others.filter((other) => PLAIN.test(other) || !api.manifest(other));
     const findings = manifest.lint(beside, options);
-    const chosen = 0;
-    const source = embedded.length ? (manifest.text(chosen) ?? "") : "";
-    const verdict = embedded.length ? placed(api.validate(source, options), findings, embedded[chosen]?.range ?? null) : null;
-    return { verdict, findings, config: null, waiting: false, source, manifest: { form, servers, version, reload, references, embedded, chosen } };
+    const verdicts = embedded.flatMap((_, index) => manifest.validate(index, options) ?? []);
+    const refused = Math.max(0, verdicts.findIndex(({ ok }) => !ok));
+    const chosen = wanted !== undefined && wanted < verdicts.length ? wanted : refused;
+    const source = manifest.text(chosen) ?? "";
+    return { verdict: verdicts[chosen] ?? null, findings, config: null, waiting: false, source, manifest: { form, servers, version, reload, references, embedded, verdicts, chosen } };
   });
   if (brought) return { ...brought, config: brought.verdict?.ok ? parse(brought.source, options) : null };
   const verdict = core.run((api) => api.validate(text, options));
   const findings = core.run((api) => api.lint(text, options));
   return { verdict, findings, config: verdict.ok ? parse(text, options) : null, manifest: null, waiting: brought === undefined, source: text };
-}
-
-/** A verdict on what a manifest holds, with its places in the manifest. */
-function placed(verdict: Verdict, findings: Finding[], whole: Range | null): Verdict {
-  const said = findings.filter((finding) => finding.upstream != null);
-  const problems = verdict.problems.map((problem) => {
-    const found = said.find((finding) => finding.upstream === problem.upstream) ?? said.find((finding) => finding.message === problem.message);
-    return { ...problem, range: found?.range ?? whole, related: [] };
-  });
-  return { ...verdict, problems };
 }
 
 /** Where the entries of the judged configuration stand in the text. */

@@ -38,10 +38,10 @@ class Page {
   /** What a screen reader is told next. */
   announcement = $state("");
 
-  readonly judged = $derived(this.judge(this.text, this.name, this.others));
+  readonly judged = $derived(this.judge(this.text, this.name, this.others, this.chosen));
   readonly judgedNewer = $derived(this.newer.trim() ? this.judge(this.newer) : null);
   /** Of each file; what stands in the editor is judged once. */
-  readonly all = $derived(this.files.map((file, at) => (at === this.active ? this.judged : this.judge(file.text, file.name))));
+  readonly all = $derived(this.files.map((file, at) => (at === this.active ? this.judged : this.judge(file.text, file.name, [], file.chosen))));
 
   /** The text in the editor. */
   get text(): string {
@@ -57,6 +57,16 @@ class Page {
     return this.files[this.active]?.name ?? "";
   }
 
+  private get chosen(): number | undefined {
+    return this.files[this.active]?.chosen;
+  }
+
+  /** Shows another one of the configurations that the file in the editor holds. */
+  choose(index: number): void {
+    const file = this.files[this.active];
+    if (file) file.chosen = index;
+  }
+
   private get others(): string[] {
     return this.files.filter((_, at) => at !== this.active).map((file) => file.text);
   }
@@ -65,11 +75,11 @@ class Page {
     return { version: this.version, reload: this.reload, ...(this.kmsv1 ? { kmsv1: true } : {}) };
   }
 
-  judge(text: string, name = "", others: string[] = []): Judged {
+  judge(text: string, name = "", others: string[] = [], chosen?: number): Judged {
     // A new instance of the core knows none of the old handles.
     void core.generation;
     const begin = performance.now();
-    const judged = judge(text, name, others, this.options);
+    const judged = judge(text, name, others, this.options, chosen);
     // For a profiler; only the last one is kept.
     performance.clearMeasures("k8senc judges");
     performance.measure("k8senc judges", { start: begin, end: performance.now() });

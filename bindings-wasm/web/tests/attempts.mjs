@@ -190,6 +190,18 @@ export const ATTEMPTS = {
     link.href = to;
     document.head.append(link);
   },
+  preconnect: (to) => {
+    const link = document.createElement("link");
+    link.rel = "preconnect";
+    link.href = to;
+    document.head.append(link);
+  },
+  "dns-prefetch": (to) => {
+    const link = document.createElement("link");
+    link.rel = "dns-prefetch";
+    link.href = to;
+    document.head.append(link);
+  },
   modulepreload: (to) => {
     const link = document.createElement("link");
     link.rel = "modulepreload";
@@ -223,6 +235,11 @@ export const ATTEMPTS = {
     } catch {
       return new Worker(trustedTypes.createPolicy("leak", { createScriptURL: (it) => it }).createScriptURL(address));
     }
+  },
+  "worker under the page's own policy": (to) => {
+    const text = `fetch(${JSON.stringify(to)}, {mode: "no-cors"}); new WebSocket(${JSON.stringify(to.replace("http", "ws"))}); importScripts(${JSON.stringify(to)})`;
+    const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    return new Worker(trustedTypes.createPolicy("k8senc-worker", { createScriptURL: (it) => it }).createScriptURL(address));
   },
   "shared worker": (to) => new SharedWorker(to),
   "service worker": (to) => navigator.serviceWorker.register(to),
@@ -282,6 +299,17 @@ export const HELD = {
     return "stored";
   },
   "parent's document": () => parent.document.title,
+  "a policy of the page taken over": () => {
+    const made = ["k8senc-worker", "svelte-trusted-html", "default"].filter((name) => {
+      try {
+        return trustedTypes.createPolicy(name, { createScriptURL: (it) => it });
+      } catch {
+        return false;
+      }
+    });
+    if (!made.length) throw new Error("refused");
+    return made.join();
+  },
   "name of the window kept": () => {
     if (parent === window) throw new Error("no parent");
     parent.name = "secret";

@@ -65,7 +65,7 @@ test("a snapshot becomes a report, with the figures of the command", { timeout: 
   await frame.setInputFiles("input[type=file]", `${sample}snapshot.db`);
   await frame.waitForSelector(".snapshot .verdict", { timeout: 60_000 });
   const expected = JSON.parse(await readFile(`${sample}expected.json`, "utf8"));
-  const rows = await frame.locator(".snapshot table tbody tr").evaluateAll((found) => found.map((row) => [...row.children].map((cell) => cell.textContent)));
+  const rows = await frame.locator(".snapshot .by-resource tbody tr").evaluateAll((found) => found.map((row) => [...row.children].map((cell) => cell.textContent)));
   const live = rows.reduce((sum, row) => sum + Number(row[1].replaceAll(",", "")), 0);
   const wanted = Object.values(expected.resources).reduce((sum, one) => sum + one.live, 0);
   assert.equal(live, wanted);

@@ -14,7 +14,7 @@ pub struct Embedded {
     writes_to: Option<String>,
     text: Zeroizing<String>,
     /// For each line of the text that stands in the file as it is: where it begins here and there.
-    lines: Vec<(usize, usize)>,
+    pub(super) lines: Vec<(usize, usize)>,
     /// Where everything else is said to be.
     span: Span,
     /// Whether it stands in the file, rather than being made from keys in it.
@@ -145,21 +145,23 @@ impl Embedded {
         })
     }
 
+    /// Where a byte of the configuration stands in the file.
+    pub(super) fn at(&self, inner: usize) -> Option<usize> {
+        let i = self.lines.partition_point(|(start, _)| *start <= inner);
+        let (from, to) = self.lines.get(i.checked_sub(1)?)?;
+        Some(to + (inner - from))
+    }
+
     /// A place of the configuration in the file around it; the place of the whole where it has none of its own.
     #[must_use]
     pub fn outer(&self, inner: Span) -> Span {
-        let place = |at: usize| {
-            let i = self.lines.partition_point(|(start, _)| *start <= at);
-            let (from, to) = self.lines.get(i.checked_sub(1)?)?;
-            Some(to + (at - from))
-        };
-        match (place(inner.start), place(inner.end)) {
+        match (self.at(inner.start), self.at(inner.end)) {
             (Some(start), Some(end)) => Span::new(start, end.max(start)),
             _ => self.span,
         }
     }
 
-    /// A finding of the configuration as one of the file. Its change would have to be made to both. What concerns
+    /// A finding of the configuration as one of the file, still with the change of the configuration. What concerns
     /// the form of a file that a distribution makes is not the user's.
     pub(super) fn place(&self, finding: Finding) -> Option<Finding> {
         if !self.verbatim && finding.code == crate::lint::LEGACY_KIND_CODE {
@@ -175,7 +177,6 @@ impl Embedded {
             related: related
                 .map(|(span, text)| (self.outer(span), text))
                 .collect(),
-            fix: None,
             ..finding
         }
     }

@@ -3,7 +3,7 @@
 import type { Diagnostic } from "@codemirror/lint";
 import type { EditorView } from "@codemirror/view";
 import type { Finding } from "../../../js/index.js";
-import type { Judged } from "../judge";
+import { inVerdict, type Judged } from "../judge";
 
 const SEVERITY: Record<string, Diagnostic["severity"]> = { error: "error", warning: "warning", info: "info", hint: "hint" };
 
@@ -13,9 +13,10 @@ export function apply(view: EditorView, fix: NonNullable<Finding["fix"]>): void 
   view.focus();
 }
 
-export function diagnosticsOf({ verdict, findings }: Judged): Diagnostic[] {
-  const mends = findings.filter((finding) => finding.upstream != null && finding.fix);
-  const refusals = (verdict?.problems ?? []).map((problem): Diagnostic => {
+export function diagnosticsOf({ verdict, findings, manifest }: Judged): Diagnostic[] {
+  const mends = findings.filter((finding) => inVerdict(finding) && finding.fix);
+  const said = manifest?.verdicts ?? (verdict ? [verdict] : []);
+  const refusals = said.flatMap(({ problems }) => problems).map((problem): Diagnostic => {
     const mend = mends.find((finding) => finding.range?.from === problem.range?.from)?.fix;
     return {
       from: problem.range?.from ?? 0,
@@ -28,7 +29,7 @@ export function diagnosticsOf({ verdict, findings }: Judged): Diagnostic[] {
   });
   const advice = findings
     // A refusal is told once, in kube-apiserver's words.
-    .filter((finding) => finding.upstream == null)
+    .filter((finding) => !inVerdict(finding))
     .map((finding): Diagnostic => ({
       from: finding.range?.from ?? 0,
       to: finding.range?.to ?? 0,

@@ -6,6 +6,8 @@ export interface Picked {
   text: string;
   /** As it was, where its line ends are others. */
   raw?: string;
+  /** Which of the configurations that it holds is shown; the first that is refused unless chosen. */
+  chosen?: number;
 }
 
 const MOST = 16 << 20;

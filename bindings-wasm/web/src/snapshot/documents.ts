@@ -21,12 +21,16 @@ export const KINDS: Kind[] = [
 /** Each kind with names and without, in this order. */
 export const wanted = (name: string): ReportDocument[] => KINDS.flatMap(({ format }) => [false, true].map((redactNames) => ({ format, name, redactNames })));
 
-/** Hands a document to the browser as a file. */
+/** Hands one of them to the browser. */
 export function save(documents: string[], kind: Kind, name: string, redacted: boolean): void {
-  const text = documents[2 * KINDS.indexOf(kind) + Number(redacted)] ?? "";
+  hand(documents[2 * KINDS.indexOf(kind) + Number(redacted)] ?? "", `${name}.audit.${kind.ending}`, kind.type);
+}
+
+/** Hands a text to the browser as a file. */
+export function hand(text: string, name: string, type: string): void {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: kind.type }));
-  link.download = `${name}.audit.${kind.ending}`;
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
   link.click();
   // The download may start a moment later.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);

@@ -31,6 +31,8 @@ export interface Report {
   totals: Counts;
   resources: (Counts & { resource: string })[];
   groups: (Counts & { resource: string; provider: string; key: string | null; guessed: boolean })[];
+  namespaces: (Counts & { namespace: string | null })[];
+  otherNamespaces: (Counts & { namespaces: number }) | null;
   findings: Finding[];
 }
 
@@ -52,4 +54,16 @@ export function byKey(report: Report): Share[] {
     sums.set(name, sum);
   }
   return [...sums.values()].filter((one) => one.live > 0).sort((a, b) => b.live - a.live);
+}
+
+/** The namespaces, and a row for those that the report does not list. */
+export const bySpace = ({ namespaces, otherNamespaces: others }: Report): (Counts & { name: string })[] => [
+  ...namespaces.map((one) => ({ ...one, name: one.namespace ?? "(of the cluster)" })),
+  ...(others ? [{ ...others, name: `${others.namespaces} others` }] : []),
+];
+
+/** Bars of what lies in plaintext and should not, most first; the live ones are marked. */
+export function exposedBars(rows: (Counts & { name: string })[]): { name: string; value: number; marked: number; kind: string }[] {
+  const bars = rows.map((one) => ({ name: one.name, value: one.exposed + one.historyExposed, marked: one.exposed, kind: "identity" }));
+  return bars.filter((one) => one.value > 0).sort((a, b) => b.value - a.value);
 }
