@@ -27,10 +27,11 @@ func main() {
 		exit(reference(os.Args[2]))
 	}
 	plugin := flag.String("plugin", "", "the plugin's program")
+	mock := flag.String("mock", "", "the mock's program")
 	rounds := flag.Int("rounds", 5, "rounds of each measurement")
 	each := flag.Duration("each", time.Second, "how long one takes")
 	flag.Parse()
-	exit(measure(*plugin, *rounds, *each))
+	exit(measure(*plugin, *mock, *rounds, *each))
 }
 
 func exit(err error) {
@@ -52,7 +53,7 @@ type side struct {
 	sealed  []*kmsapi.EncryptResponse
 }
 
-func measure(plugin string, rounds int, each time.Duration) error {
+func measure(plugin, mock string, rounds int, each time.Duration) error {
 	room, err := os.MkdirTemp("", "k8senc-bench-")
 	if err != nil {
 		return err
@@ -68,9 +69,15 @@ func measure(plugin string, rounds int, each time.Duration) error {
 	if err != nil {
 		return err
 	}
-	theirs := &side{name: "reference", socket: filepath.Join(room, "ref.sock")}
-	theirs.start = func() *exec.Cmd { return exec.Command(self, "reference", theirs.socket) }
-	sides := []*side{ours, theirs}
+	token, err := newToken(room, mock)
+	if err != nil {
+		return err
+	}
+	theirs := &side{name: "mock", socket: filepath.Join(room, "mock.sock")}
+	theirs.start = func() *exec.Cmd { return token.command(mock, "serve", token.config, theirs.socket) }
+	strict := &side{name: "AES in the process", socket: filepath.Join(room, "ref.sock")}
+	strict.start = func() *exec.Cmd { return exec.Command(self, "reference", strict.socket) }
+	sides, references := []*side{ours, theirs, strict}, []*side{theirs, strict}
 
 	fmt.Println("start to first Status (median of 7)")
 	for _, one := range sides {
@@ -104,7 +111,7 @@ func measure(plugin string, rounds int, each time.Duration) error {
 		}
 	}
 	for _, method := range []string{"Encrypt", "Decrypt"} {
-		ratio := make([]float64, rounds)
+		ratios := map[*side][]float64{}
 		best, calls, spent := map[*side]float64{}, map[*side]float64{}, map[*side]float64{}
 		for round := range rounds {
 			rate := map[*side]float64{}
@@ -121,14 +128,19 @@ func measure(plugin string, rounds int, each time.Duration) error {
 				spent[one] += one.busy() - before
 				best[one] = max(best[one], rate[one])
 			}
-			ratio[round] = rate[ours] / rate[theirs]
+			for _, other := range references {
+				ratios[other] = append(ratios[other], rate[ours]/rate[other])
+			}
 		}
-		slices.Sort(ratio)
 		fmt.Printf("%s a second, 32 at a time on one connection\n", method)
 		for _, one := range sides {
 			fmt.Printf("  %-20s %8.0f   %6.1f us on the CPU for each\n", one.name, best[one], spent[one]/calls[one]*1e6)
 		}
-		fmt.Printf("  %-20s %8.2fx%s\n", "median ratio", ratio[rounds/2], target(true, ratio[rounds/2] >= 1, "at least 1"))
+		for _, other := range references {
+			slices.Sort(ratios[other])
+			median := ratios[other][rounds/2]
+			fmt.Printf("  %-31s %5.2fx%s\n", "of "+other.name+", median", median, target(other == theirs, median >= 1, "at least 1"))
+		}
 	}
 	fmt.Println("p50 and p99 at 1,000 Decrypts a second")
 	for _, one := range sides {
