@@ -21,22 +21,23 @@ import (
 
 	k8senc "github.com/k8senc/k8senc/bindings-c/go"
 
+	"github.com/k8senc/k8senc/kms-plugin/internal/clustertest"
 	"github.com/k8senc/k8senc/kms-plugin/kek"
 )
 
 func TestWritesAndReads(t *testing.T) {
 	p := newPlugin(t, localKey).start()
-	one, other := p.apiserver(), p.apiserver()
-	stored := one.writes("secret")
+	one, other := p.Apiserver(), p.Apiserver()
+	stored := one.Writes("secret")
 	if bytes.Contains(stored, []byte("secret")) {
 		t.Fatal("it is not encrypted")
 	}
-	if one.reads(stored, "secret") || other.reads(stored, "secret") {
+	if one.Reads(stored, "secret") || other.Reads(stored, "secret") {
 		t.Fatal("it is stale at once")
 	}
-	p.stop()
+	p.Stop()
 	p.start()
-	if p.apiserver().reads(stored, "secret") {
+	if p.Apiserver().Reads(stored, "secret") {
 		t.Fatal("it is stale after a restart of everything")
 	}
 }
@@ -44,7 +45,7 @@ func TestWritesAndReads(t *testing.T) {
 // What kube-apiserver takes of a plugin, as the library checks it.
 func TestContract(t *testing.T) {
 	p := newPlugin(t, localKey).start()
-	client := p.client()
+	client := p.Client()
 	now, err := client.Status(t.Context(), &kmsapi.StatusRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +70,7 @@ func TestContract(t *testing.T) {
 			t.Fatalf("%d bytes: %v", len(bad), err)
 		}
 	}
-	if strings.Contains(p.log.String(), "6d8a0c7e") == false {
+	if strings.Contains(p.Log.String(), "6d8a0c7e") == false {
 		t.Fatal("the log does not have the uid")
 	}
 }
@@ -77,8 +78,8 @@ func TestContract(t *testing.T) {
 // kube-apiserver before 1.32 sends the escaped path as :authority.
 func TestOldAuthority(t *testing.T) {
 	p := newPlugin(t, localKey).start()
-	for _, authority := range []string{url.PathEscape(p.socket()), "@kms", "localhost", "%2Ftmp%2Fx%2Fk.sock"} {
-		if _, err := p.client(grpc.WithAuthority(authority)).Status(t.Context(), &kmsapi.StatusRequest{}); err != nil {
+	for _, authority := range []string{url.PathEscape(p.Socket()), "@kms", "localhost", "%2Ftmp%2Fx%2Fk.sock"} {
+		if _, err := p.Client(grpc.WithAuthority(authority)).Status(t.Context(), &kmsapi.StatusRequest{}); err != nil {
 			t.Fatalf("%s: %v", authority, err)
 		}
 	}
@@ -92,22 +93,22 @@ const three = `keys:
 
 func TestEachOfThreeWrapsOpensAlone(t *testing.T) {
 	p := newPlugin(t, three).start()
-	stored := p.apiserver().writes("under three wraps")
+	stored := p.Apiserver().Writes("under three wraps")
 	for alone := range p.fakes {
 		for _, fake := range p.fakes {
 			fake.Heal()
 		}
-		p.stop()
+		p.Stop()
 		p.start()
-		reader := p.apiserver()
-		reader.writes("it has a seed of its own")
+		reader := p.Apiserver()
+		reader.Writes("it has a seed of its own")
 		for name, fake := range p.fakes {
 			if name != alone {
 				fake.FailAs(kek.Unavailable)
 			}
 		}
 		asked := p.fakes[alone].Unwraps.Load()
-		reader.reads(stored, "under three wraps")
+		reader.Reads(stored, "under three wraps")
 		if p.fakes[alone].Unwraps.Load() == asked {
 			t.Fatalf("%s was not asked", alone)
 		}
@@ -118,79 +119,79 @@ func TestEachOfThreeWrapsOpensAlone(t *testing.T) {
 // starts while one KMS of the set is down needs that key retired. Then it reads, and what was written stays readable.
 func TestServerStartsWhileOneKMSIsDown(t *testing.T) {
 	p := newPlugin(t, three).start()
-	stored := p.apiserver().writes("x")
+	stored := p.Apiserver().Writes("x")
 	p.fakes["vault"].FailAs(kek.Unavailable)
-	late := p.apiserver()
-	if _, _, err := late.secrets.TransformFromStorage(t.Context(), stored, place); err == nil || !strings.Contains(err.Error(), "nil transformer") {
+	late := p.Apiserver()
+	if _, _, err := late.Secrets.TransformFromStorage(t.Context(), stored, clustertest.Place); err == nil || !strings.Contains(err.Error(), "nil transformer") {
 		t.Fatalf("%v: the runbook says otherwise", err)
 	}
-	p.configure(strings.Replace(three, "slot: 2,", "slot: 2, retired: true,", 1))
+	p.Configure(strings.Replace(three, "slot: 2,", "slot: 2, retired: true,", 1))
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	p.eventually("the set without it is in force", func() bool { return strings.Contains(p.log.String(), "the new configuration is in force") })
-	if !p.apiserver().reads(stored, "x") {
+	p.Eventually("the set without it is in force", func() bool { return strings.Contains(p.Log.String(), "the new configuration is in force") })
+	if !p.Apiserver().Reads(stored, "x") {
 		t.Fatal("what has the wrap that was left out is not stale")
 	}
 }
 
 func TestReloadKeepsTheSocket(t *testing.T) {
 	p := newPlugin(t, localKey).start()
-	server := p.apiserver()
-	stored := server.writes("before")
-	before, err := os.Stat(p.socket())
+	server := p.Apiserver()
+	stored := server.Writes("before")
+	before, err := os.Stat(p.Socket())
 	if err != nil {
 		t.Fatal(err)
 	}
 	// A broken file changes nothing, and says where it is broken.
-	p.configure("keyz: 1\n")
+	p.Configure("keyz: 1\n")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	p.eventually("the log says what is wrong", func() bool { return strings.Contains(p.log.String(), "keyz: no such option") })
-	server.reads(stored, "before")
-	first, err := p.client().Status(t.Context(), &kmsapi.StatusRequest{})
+	p.Eventually("the log says what is wrong", func() bool { return strings.Contains(p.Log.String(), "keyz: no such option") })
+	server.Reads(stored, "before")
+	first, err := p.Client().Status(t.Context(), &kmsapi.StatusRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.configure(localKey + "  - {name: vault, slot: 2, fakevault: {name: vault}}\n")
+	p.Configure(localKey + "  - {name: vault, slot: 2, fakevault: {name: vault}}\n")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	p.eventually("there is another key_id", func() bool {
-		now, err := p.client().Status(t.Context(), &kmsapi.StatusRequest{})
+	p.Eventually("there is another key_id", func() bool {
+		now, err := p.Client().Status(t.Context(), &kmsapi.StatusRequest{})
 		return err == nil && now.KeyId != first.KeyId && now.Healthz == "ok"
 	})
-	after, err := os.Stat(p.socket())
+	after, err := os.Stat(p.Socket())
 	if err != nil || !os.SameFile(before, after) {
 		t.Fatalf("another socket: %v", err)
 	}
-	server.reads(stored, "before")
-	if !p.apiserver().reads(stored, "before") {
+	server.Reads(stored, "before")
+	if !p.Apiserver().Reads(stored, "before") {
 		t.Fatal("what was written under the set before is not stale")
 	}
 }
 
 func TestUnhealthyPluginAndBack(t *testing.T) {
 	p := newPlugin(t, three).start()
-	server := p.apiserver()
-	stored := server.writes("x")
+	server := p.Apiserver()
+	stored := server.Writes("x")
 	for _, fake := range p.fakes {
 		fake.FailAs(kek.Unavailable)
 	}
 	// The seed of this server is in its cache; another server has to ask.
-	server.reads(stored, "x")
-	if _, err := server.secrets.TransformToStorage(t.Context(), []byte("y"), place); err != nil {
+	server.Reads(stored, "x")
+	if _, err := server.Secrets.TransformToStorage(t.Context(), []byte("y"), clustertest.Place); err != nil {
 		t.Fatalf("writes stop in an outage: %v", err)
 	}
-	if _, _, err := p.apiserver().secrets.TransformFromStorage(t.Context(), stored, place); err == nil {
+	if _, _, err := p.Apiserver().Secrets.TransformFromStorage(t.Context(), stored, clustertest.Place); err == nil {
 		t.Fatal("it was read without any KMS")
 	}
 	for _, fake := range p.fakes {
 		fake.Heal()
 	}
-	p.eventually("another server can read again", func() bool {
-		_, _, err := p.apiserver().secrets.TransformFromStorage(t.Context(), stored, place)
+	p.Eventually("another server can read again", func() bool {
+		_, _, err := p.Apiserver().Secrets.TransformFromStorage(t.Context(), stored, clustertest.Place)
 		return err == nil
 	})
 }
@@ -198,7 +199,7 @@ func TestUnhealthyPluginAndBack(t *testing.T) {
 // A stop lets calls under way end, within 2.5 s.
 func TestGracefulStop(t *testing.T) {
 	p := newPlugin(t, "keys:\n  - {name: aws, slot: 1, fakeaws: {name: aws}}\n").start()
-	client := p.client()
+	client := p.Client()
 	p.fakes["aws"].Slow(500 * time.Millisecond)
 	answered := make(chan error, 1)
 	go func() {
@@ -206,8 +207,8 @@ func TestGracefulStop(t *testing.T) {
 		answered <- err
 	}()
 	asked := p.fakes["aws"].Wraps.Load()
-	p.eventually("the KMS is asked", func() bool { return p.fakes["aws"].Wraps.Load() > asked })
-	p.stop()
+	p.Eventually("the KMS is asked", func() bool { return p.fakes["aws"].Wraps.Load() > asked })
+	p.Stop()
 	if err := <-answered; err != nil {
 		t.Fatal(err)
 	}
@@ -215,24 +216,24 @@ func TestGracefulStop(t *testing.T) {
 
 func TestSecondPluginLeavesTheFirstAlone(t *testing.T) {
 	p := newPlugin(t, localKey).start()
-	second := &plugin{t: t, room: p.room, fakes: p.fakes, log: &lockedBuffer{}}
-	state, err := os.ReadFile(filepath.Join(p.room, "state.json"))
+	second := &clustertest.Plugin{T: t, Room: p.Room, Backends: p.Backends, Log: &clustertest.Log{}}
+	state, err := os.ReadFile(filepath.Join(p.Room, "state.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := second.run(); err == nil || !strings.Contains(err.Error(), "another plugin serves") {
+	if err := second.Run(); err == nil || !strings.Contains(err.Error(), "another plugin serves") {
 		t.Fatal(err)
 	}
-	if now, _ := os.ReadFile(filepath.Join(p.room, "state.json")); !bytes.Equal(now, state) {
+	if now, _ := os.ReadFile(filepath.Join(p.Room, "state.json")); !bytes.Equal(now, state) {
 		t.Fatal("the second plugin wrote the state")
 	}
-	p.apiserver().writes("still here")
+	p.Apiserver().Writes("still here")
 }
 
 // 10,000 calls at once over the socket, and as many reads: none hangs, every one ends with the seed.
 func TestTenThousandCallsOverTheSocket(t *testing.T) {
 	p := newPlugin(t, localKey).start()
-	client := p.client()
+	client := p.Client()
 	seed := bytes.Repeat([]byte{9}, 32)
 	sealed, err := client.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: bytes.Clone(seed)})
 	if err != nil {
@@ -269,9 +270,9 @@ func TestTenThousandCallsOverTheSocket(t *testing.T) {
 // No secret is ever in the log, at no level.
 func TestLogHoldsNoSecret(t *testing.T) {
 	p := newPlugin(t, localKey)
-	p.configure(localKey + "")
+	p.Configure(localKey + "")
 	p.start()
-	client := p.client()
+	client := p.Client()
 	seed := []byte("seed-of-32-bytes-in-plain-text!!")
 	sealed, err := client.Encrypt(t.Context(), &kmsapi.EncryptRequest{Plaintext: bytes.Clone(seed), Uid: "u-1"})
 	if err != nil {
@@ -285,7 +286,7 @@ func TestLogHoldsNoSecret(t *testing.T) {
 	if _, err := client.Decrypt(t.Context(), &kmsapi.DecryptRequest{Ciphertext: damaged, KeyId: sealed.KeyId, Uid: "u-3"}); status.Code(err) != codes.Internal {
 		t.Fatal(err)
 	}
-	text := p.log.String()
+	text := p.Log.String()
 	for _, secret := range []string{string(seed), "BBBB", "QkJC", "4242"} {
 		if strings.Contains(text, secret) {
 			t.Fatalf("the log has %q", secret)

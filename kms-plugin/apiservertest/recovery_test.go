@@ -15,6 +15,7 @@ import (
 
 	k8senc "github.com/k8senc/k8senc/bindings-c/go"
 
+	"github.com/k8senc/k8senc/kms-plugin/internal/clustertest"
 	"github.com/k8senc/k8senc/kms-plugin/kek"
 )
 
@@ -106,16 +107,16 @@ func TestRecoveryKeyOpensWithoutAnyKMS(t *testing.T) {
 		for _, fake := range p.fakes {
 			fake.Heal()
 		}
-		p.stop()
+		p.Stop()
 		p.start()
-		reader := p.apiserver()
-		reader.writes("a seed of its own")
+		reader := p.Apiserver()
+		reader.Writes("a seed of its own")
 		for name, fake := range p.fakes {
 			if name != alone {
 				fake.FailAs(kek.Deleted)
 			}
 		}
-		if got, _, err := reader.secrets.TransformFromStorage(t.Context(), stored, value.DefaultContext(known.EtcdKey)); err != nil || string(got) != known.Plaintext {
+		if got, _, err := reader.Secrets.TransformFromStorage(t.Context(), stored, value.DefaultContext(known.EtcdKey)); err != nil || string(got) != known.Plaintext {
 			t.Fatalf("%s alone: %q %v", alone, got, err)
 		}
 	}
@@ -124,12 +125,12 @@ func TestRecoveryKeyOpensWithoutAnyKMS(t *testing.T) {
 func writeSample(t *testing.T) {
 	t.Helper()
 	p := newPlugin(t, threeAndRecovery(t)).start()
-	server := p.apiserver()
+	server := p.Apiserver()
 	const plaintext = "a Secret that outlives its KMSs"
-	stored := server.writes(plaintext)
-	p.stop()
+	stored := server.Writes(plaintext)
+	p.Stop()
 	text, err := json.MarshalIndent(sample{
-		Cluster: "test-1", EtcdKey: string(place), Stored: hex.EncodeToString(stored), KeyID: object(t, stored).KeyID, RecoveryKey: recoveryPrivate, Plaintext: plaintext,
+		Cluster: "test-1", EtcdKey: string(clustertest.Place), Stored: hex.EncodeToString(stored), KeyID: object(t, stored).KeyID, RecoveryKey: recoveryPrivate, Plaintext: plaintext,
 	}, "", "  ")
 	if err != nil {
 		t.Fatal(err)
