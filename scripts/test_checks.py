@@ -3,6 +3,7 @@
 import unittest
 
 import check_deps
+import check_go_deps
 import check_hygiene
 
 
@@ -53,6 +54,26 @@ class Directions(unittest.TestCase):
             crate = {"id": "s", "name": "x", "version": "1", "source": source, "license": "MIT", "rust_version": version}
             found = check_deps.check({**metadata, "packages": [*metadata["packages"], crate]})
             self.assertEqual(len(found), complaints, version)
+
+
+class GoModules(unittest.TestCase):
+    def test_licences_are_told_apart(self):
+        for name, mark in check_go_deps.MARKS.items():
+            self.assertEqual(check_go_deps.licence_of(mark.replace(" ", "\n", 1)), name)
+        self.assertEqual(check_go_deps.licence_of("Apache License\n   Version 2.0, January 2004"), "Apache-2.0")
+        self.assertEqual(check_go_deps.licence_of("Mozilla Public License ... GNU General Public License"), "MPL-2.0")
+        self.assertIsNone(check_go_deps.licence_of("all rights reserved"))
+
+    def test_each_fault_is_reported(self):
+        good = {"a.example/x": ("MIT", True)}
+        self.assertEqual(check_go_deps.check(good, "a.example/x  MIT  a reason\n"), [])
+        vault = "github.com/hashicorp/vault/sdk"
+        for modules, text in (
+            (good, ""), (good, "a.example/x  MIT\n"), (good, "a.example/x  ISC  a reason\n"), ({}, "a.example/x  MIT  a reason\n"),
+            (good, "a.example/x  MIT  a reason\na.example/x  MIT  again\n"), ({"b": ("BUSL-1.1", False)}, "b  BUSL-1.1\n"), ({"b": (None, False)}, "b  MIT\n"),
+            ({vault: ("MPL-2.0", False)}, f"{vault}  MPL-2.0\n"),
+        ):
+            self.assertNotEqual(check_go_deps.check(modules, text), [], (modules, text))
 
 
 class Hygiene(unittest.TestCase):
