@@ -3,10 +3,10 @@ package aws
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -40,18 +40,12 @@ func run(m *testing.M) int {
 	if program == "" {
 		program = "moto_server"
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	free.Close()
 	directory, err := os.MkdirTemp("", "aws-test-")
 	if err != nil {
 		panic(err)
 	}
 	defer os.RemoveAll(directory)
-	command := exec.Command(program, "-H", "127.0.0.1", "-p", port)
+	command := exec.Command(program, "-H", "127.0.0.1", "-p", "0")
 	log, err := os.Create(directory + "/moto.log")
 	if err != nil {
 		panic(err)
@@ -64,15 +58,15 @@ func run(m *testing.M) int {
 		_ = command.Process.Kill()
 		_ = command.Wait()
 	}()
-	moto.address = "http://127.0.0.1:" + port
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		answer, err := http.Get(moto.address + "/moto-api/data.json")
-		if err == nil {
-			answer.Body.Close()
-			break
+	// It takes a free port and says which: one that was free a moment ago may be another package's by now.
+	says := regexp.MustCompile(`Running on (http://127\.0\.0\.1:\d+)`)
+	for deadline := time.Now().Add(2 * time.Minute); moto.address == ""; time.Sleep(50 * time.Millisecond) {
+		text, err := os.ReadFile(log.Name())
+		if err != nil || time.Now().After(deadline) {
+			panic(fmt.Errorf("moto_server does not say where it listens: %w: %s", err, text))
 		}
-		if time.Now().After(deadline) {
-			panic(err)
+		if found := says.FindSubmatch(text); found != nil {
+			moto.address = string(found[1])
 		}
 	}
 	// The ordinary chain finds these; nothing of the machine is asked.
@@ -111,7 +105,7 @@ func rotate(t *testing.T, arn string) {
 }
 
 func plain(key, endpoint string) Config {
-	return Config{Key: key, Endpoint: endpoint, Connect: connect.Config{Proxy: "none", Timeout: 30 * time.Second}}
+	return Config{Key: key, Endpoint: endpoint, Connect: connect.Config{Proxy: "none", Timeout: time.Minute}}
 }
 
 func secure(key, endpoint string, authority *testtls.Authority) Config {
@@ -149,7 +143,7 @@ func target(name string) func(*http.Request) bool {
 
 func limited(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -1,7 +1,9 @@
 package connect
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -12,6 +14,7 @@ import (
 
 // Seen is what the last HTTP answer of a watched call said in its headers.
 type Seen struct {
+	once   bool
 	mu     sync.Mutex
 	status int
 	header http.Header
@@ -19,15 +22,50 @@ type Seen struct {
 
 type seenKey struct{}
 
-// Watch makes a context whose HTTP answers, through Config.Client, are seen.
+// Watch makes a context whose HTTP answers, through Config.Client, are seen. A request that was sent on a kept connection which
+// turns out to be closed is sent again on a fresh one: a KMS and what stands before it close connections that are idle for a
+// minute, and the first Decrypt after a quiet hour must not fail of that.
 func Watch(ctx context.Context) (context.Context, *Seen) {
 	seen := &Seen{}
 	return context.WithValue(ctx, seenKey{}, seen), seen
 }
 
+// WatchOnce is Watch for what must not be sent twice, as a login with a secret that counts its uses.
+func WatchOnce(ctx context.Context) (context.Context, *Seen) {
+	seen := &Seen{once: true}
+	return context.WithValue(ctx, seenKey{}, seen), seen
+}
+
+// replayable is a copy of a watched request that net/http may send again where a kept connection was dead.
+func replayable(request *http.Request) (*http.Request, error) {
+	seen, watched := request.Context().Value(seenKey{}).(*Seen)
+	if !watched || seen.once {
+		return request, nil
+	}
+	again := request.Clone(request.Context())
+	if request.Body != nil && request.Body != http.NoBody && request.GetBody == nil {
+		body, err := io.ReadAll(request.Body)
+		if closing := request.Body.Close(); err == nil {
+			err = closing
+		}
+		if err != nil {
+			return nil, err
+		}
+		again.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		again.Body, _ = again.GetBody()
+	}
+	// net/http's mark of a request that may be sent twice; an empty one is not sent itself.
+	again.Header["Idempotency-Key"] = []string{}
+	return again, nil
+}
+
 type recorder struct{ next *http.Transport }
 
 func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
+	request, err := replayable(request)
+	if err != nil {
+		return nil, err
+	}
 	answer, err := r.next.RoundTrip(request)
 	record(request, answer, err)
 	return answer, err
@@ -51,6 +89,10 @@ type Recording struct{ Doer }
 
 // Do does and records.
 func (r Recording) Do(request *http.Request) (*http.Response, error) {
+	request, err := replayable(request)
+	if err != nil {
+		return nil, err
+	}
 	answer, err := r.Doer.Do(request)
 	record(request, answer, err)
 	return answer, err

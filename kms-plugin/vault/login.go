@@ -79,7 +79,7 @@ func (b *Backend) exchange(ctx context.Context, mount string, data map[string]an
 		return nil, err
 	}
 	began := time.Now()
-	ctx, seen := connect.Watch(ctx)
+	ctx, seen := connect.WatchOnce(ctx)
 	answer, err := client.Logical().WriteWithContext(ctx, "auth/"+mount+"/login", data)
 	if err != nil {
 		failure := fail("login", seen, err)
