@@ -93,7 +93,7 @@ func New(ctx context.Context, config Config) (*Backend, error) {
 			o.BaseEndpoint = &config.Endpoint
 		}
 	})
-	if keyARN.MatchString(config.Key) {
+	if keyARN().MatchString(config.Key) {
 		b.resolved = config.Key
 	}
 	return b, nil
@@ -143,7 +143,7 @@ func (b *Backend) describe(ctx context.Context, op, key string) (*types.KeyMetad
 		return nil, seen, err
 	}
 	about := answer.KeyMetadata
-	if about == nil || about.Arn == nil || !keyARN.MatchString(*about.Arn) {
+	if about == nil || about.Arn == nil || !keyARN().MatchString(*about.Arn) {
 		return nil, seen, seen.Fail(kek.Misconfigured, op, "", errors.New("the description has no ARN of a key"))
 	}
 	return about, seen, nil
@@ -172,7 +172,7 @@ func (b *Backend) Current(ctx context.Context) (kek.Version, error) {
 	default:
 		return kek.Version{}, wrong(kek.Disabled, "key %s has state %s, Enabled is needed", *about.Arn, about.KeyState)
 	}
-	parts := keyARN.FindStringSubmatch(*about.Arn)
+	parts := keyARN().FindStringSubmatch(*about.Arn)
 	material, created, err := b.material(ctx, about)
 	if err != nil {
 		return kek.Version{}, err
@@ -199,7 +199,7 @@ func (b *Backend) Wrap(ctx context.Context, version kek.Version, key []byte, lab
 		return nil, connect.Foreign()
 	}
 	arn := fmt.Sprintf("arn:%s:kms:%s:%s:key/%s", version.Identity[0], b.config.region(), version.Identity[1], version.Identity[2])
-	if !keyARN.MatchString(arn) {
+	if !keyARN().MatchString(arn) {
 		return nil, connect.Foreign()
 	}
 	answer, seen, err := b.encrypt(ctx, "wrap", arn, key, label)

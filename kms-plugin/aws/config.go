@@ -2,7 +2,6 @@ package aws
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/k8senc/k8senc/kms-plugin/connect"
 	"github.com/k8senc/k8senc/kms-plugin/kek"
@@ -29,12 +28,12 @@ type Config struct {
 }
 
 var (
-	keyARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):kms:([a-z0-9-]+):([0-9]{12}):key/([A-Za-z0-9-]{1,64})$`)
-	anyARN  = regexp.MustCompile(`^arn:(aws[a-z-]*):kms:([a-z0-9-]+):([0-9]{12}):(?:key|alias)/([\w/-]{1,256})$`)
-	keyID   = regexp.MustCompile(`^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
-	alias   = regexp.MustCompile(`^alias/[\w/-]{1,250}$`)
-	region  = regexp.MustCompile(`^[a-z]{2,}(?:-[a-z0-9]+)+$`)
-	roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/.{1,512}$`)
+	keyARN  = connect.Pattern(`^arn:(aws[a-z-]*):kms:([a-z0-9-]+):([0-9]{12}):key/([A-Za-z0-9-]{1,64})$`)
+	anyARN  = connect.Pattern(`^arn:(aws[a-z-]*):kms:([a-z0-9-]+):([0-9]{12}):(?:key|alias)/([\w/-]{1,256})$`)
+	keyID   = connect.Pattern(`^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+	alias   = connect.Pattern(`^alias/[\w/-]{1,250}$`)
+	region  = connect.Pattern(`^[a-z]{2,}(?:-[a-z0-9]+)+$`)
+	roleARN = connect.Pattern(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/.{1,512}$`)
 )
 
 // Validate says which field is wrong.
@@ -43,22 +42,22 @@ func (c *Config) Validate() []kek.Problem {
 	report := func(field, what, hint string) {
 		found = append(found, kek.Problem{Field: field, What: what, Hint: hint})
 	}
-	parts := anyARN.FindStringSubmatch(c.Key)
+	parts := anyARN().FindStringSubmatch(c.Key)
 	switch {
 	case c.Key == "":
 		report("key", "is missing", "the ARN of the key, or alias/NAME with a region")
-	case parts == nil && !keyID.MatchString(c.Key) && !alias.MatchString(c.Key):
+	case parts == nil && !keyID().MatchString(c.Key) && !alias().MatchString(c.Key):
 		report("key", fmt.Sprintf("%q is no ARN, key id or alias", c.Key), "write it as arn:aws:kms:REGION:ACCOUNT:key/ID or alias/NAME")
 	case parts == nil && c.Region == "":
 		report("region", "is missing", "a key that is not named by its ARN needs one")
 	case parts != nil && c.Region != "" && c.Region != parts[2]:
 		report("region", fmt.Sprintf("%q is not the region of the ARN, %s", c.Region, parts[2]), "leave region out")
 	}
-	if c.Region != "" && !region.MatchString(c.Region) {
+	if c.Region != "" && !region().MatchString(c.Region) {
 		report("region", fmt.Sprintf("%q is no region", c.Region), "write it as eu-central-1")
 	}
 	for i, former := range c.FormerKeys {
-		if !keyARN.MatchString(former) {
+		if !keyARN().MatchString(former) {
 			report(fmt.Sprintf("formerKeys[%d]", i), fmt.Sprintf("%q is no ARN of a key", former), "an alias does not say which key it once was")
 		}
 	}
@@ -67,7 +66,7 @@ func (c *Config) Validate() []kek.Problem {
 			found = append(found, problem)
 		}
 	}
-	if c.RoleARN != "" && !roleARN.MatchString(c.RoleARN) {
+	if c.RoleARN != "" && !roleARN().MatchString(c.RoleARN) {
 		report("roleARN", fmt.Sprintf("%q is no ARN of a role", c.RoleARN), "")
 	}
 	if c.ExternalID != "" && c.RoleARN == "" {
@@ -77,7 +76,7 @@ func (c *Config) Validate() []kek.Problem {
 }
 
 func (c *Config) region() string {
-	if parts := anyARN.FindStringSubmatch(c.Key); parts != nil {
+	if parts := anyARN().FindStringSubmatch(c.Key); parts != nil {
 		return parts[2]
 	}
 	return c.Region

@@ -148,7 +148,7 @@ func (b *Backend) softDeleted(ctx context.Context, gone error) (kek.Version, err
 // owns says whether the vault speaks of the configured key.
 func (b *Backend) owns(id *azkeys.ID) bool {
 	at, err := url.Parse(string(*id))
-	return err == nil && strings.EqualFold(at.Host, b.host) && strings.EqualFold(id.Name(), b.config.Key) && keyVersion.MatchString(id.Version())
+	return err == nil && strings.EqualFold(at.Host, b.host) && strings.EqualFold(id.Name(), b.config.Key) && keyVersion().MatchString(id.Version())
 }
 
 // Wrap encrypts with the version.
@@ -157,7 +157,7 @@ func (b *Backend) Wrap(ctx context.Context, version kek.Version, key []byte, lab
 		return nil, err
 	}
 	id := version.Identity
-	if len(id) != 3 || string(id[0]) != b.host || string(id[1]) != b.config.Key || !keyVersion.Match(id[2]) {
+	if len(id) != 3 || string(id[0]) != b.host || string(id[1]) != b.config.Key || !keyVersion().Match(id[2]) {
 		return nil, connect.Foreign()
 	}
 	number, algorithm := string(id[2]), azkeys.EncryptionAlgorithmRSAOAEP256

@@ -3,7 +3,6 @@ package azure
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 
 	"github.com/k8senc/k8senc/kms-plugin/connect"
 	"github.com/k8senc/k8senc/kms-plugin/kek"
@@ -54,8 +53,8 @@ type ManagedIdentity struct {
 }
 
 var (
-	keyName    = regexp.MustCompile(`^[0-9A-Za-z-]{1,127}$`)
-	keyVersion = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	keyName    = connect.Pattern(`^[0-9A-Za-z-]{1,127}$`)
+	keyVersion = connect.Pattern(`^[0-9a-f]{32}$`)
 )
 
 // Validate says which field is wrong.
@@ -73,10 +72,10 @@ func (c *Config) Validate() []kek.Problem {
 	}
 	if c.Key == "" {
 		report("key", "is missing", "the name of an RSA key in the vault")
-	} else if !keyName.MatchString(c.Key) {
+	} else if !keyName().MatchString(c.Key) {
 		report("key", fmt.Sprintf("%q is no name of a key", c.Key), "letters, digits and hyphens are possible")
 	}
-	if c.Version != "" && !keyVersion.MatchString(c.Version) {
+	if c.Version != "" && !keyVersion().MatchString(c.Version) {
 		report("version", fmt.Sprintf("%q is no version", c.Version), "32 hexadecimal digits; leave it out to follow the newest")
 	}
 	if c.AuthorityHost != "" {

@@ -3,7 +3,6 @@ package gcp
 import (
 	"fmt"
 	"net"
-	"regexp"
 	"strings"
 
 	"github.com/k8senc/k8senc/kms-plugin/connect"
@@ -27,8 +26,8 @@ type Config struct {
 const defaultEndpoint = "cloudkms.googleapis.com:443"
 
 var (
-	cryptoKey  = regexp.MustCompile(`^projects/[^/]+/locations/[a-z0-9-]+/keyRings/[\w-]{1,63}/cryptoKeys/[\w-]{1,63}$`)
-	keyVersion = regexp.MustCompile(`^projects/[^/]+/locations/[a-z0-9-]+/keyRings/[\w-]{1,63}/cryptoKeys/[\w-]{1,63}/cryptoKeyVersions/[0-9]+$`)
+	cryptoKey  = connect.Pattern(`^projects/[^/]+/locations/[a-z0-9-]+/keyRings/[\w-]{1,63}/cryptoKeys/[\w-]{1,63}$`)
+	keyVersion = connect.Pattern(`^projects/[^/]+/locations/[a-z0-9-]+/keyRings/[\w-]{1,63}/cryptoKeys/[\w-]{1,63}/cryptoKeyVersions/[0-9]+$`)
 )
 
 // Validate says which field is wrong.
@@ -41,9 +40,9 @@ func (c *Config) Validate() []kek.Problem {
 	switch {
 	case c.Key == "":
 		report("key", "is missing", form)
-	case keyVersion.MatchString(c.Key):
+	case keyVersion().MatchString(c.Key):
 		report("key", "names a version", "leave /cryptoKeyVersions/N out: the primary version wraps, all of them unwrap")
-	case !cryptoKey.MatchString(c.Key):
+	case !cryptoKey().MatchString(c.Key):
 		report("key", fmt.Sprintf("%q is no name of a CryptoKey", c.Key), form)
 	}
 	if problem, wrong := connect.NotAbsolute("credentialsFile", c.CredentialsFile); wrong {

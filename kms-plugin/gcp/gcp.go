@@ -143,7 +143,7 @@ func (b *Backend) Current(ctx context.Context) (kek.Version, error) {
 }
 
 func (b *Backend) owns(name string) bool {
-	return keyVersion.MatchString(name) && strings.HasPrefix(name, b.config.Key+"/cryptoKeyVersions/")
+	return keyVersion().MatchString(name) && strings.HasPrefix(name, b.config.Key+"/cryptoKeyVersions/")
 }
 
 // Wrap names the version, and takes no answer of another or one that was damaged on its way.

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/k8senc/k8senc/kms-plugin/connect"
@@ -67,9 +66,9 @@ type Cert struct {
 }
 
 var (
-	keyName   = regexp.MustCompile(`^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?$`)
-	mountPath = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)*$`)
-	envName   = regexp.MustCompile(`^[A-Za-z_]\w*$`)
+	keyName   = connect.Pattern(`^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?$`)
+	mountPath = connect.Pattern(`^[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)*$`)
+	envName   = connect.Pattern(`^[A-Za-z_]\w*$`)
 )
 
 func (c *Config) mount() string { return orElse(c.Mount, "transit") }
@@ -94,12 +93,12 @@ func (c *Config) Validate() []kek.Problem {
 	} else if problem, wrong := connect.Address("address", c.Address); wrong {
 		found = append(found, problem)
 	}
-	if !mountPath.MatchString(c.mount()) {
+	if !mountPath().MatchString(c.mount()) {
 		report("mount", fmt.Sprintf("%q is no mount path", c.Mount), "write it without slashes at the ends, as transit")
 	}
 	if c.Key == "" {
 		report("key", "is missing", "the name of the Transit key")
-	} else if !keyName.MatchString(c.Key) {
+	} else if !keyName().MatchString(c.Key) {
 		report("key", fmt.Sprintf("%q is no name of a Transit key", c.Key), "letters, digits, dots, underscores and hyphens are possible")
 	}
 	if c.Instance == "" {
@@ -119,7 +118,7 @@ func (a *Auth) validate(hasCert bool) []kek.Problem {
 		}
 	}
 	mount := func(field, path string) {
-		if path != "" && !mountPath.MatchString(path) {
+		if path != "" && !mountPath().MatchString(path) {
 			report(field, fmt.Sprintf("%q is no mount path", path), "write it as in: vault auth list, without auth/ and the last slash")
 		}
 	}
@@ -129,7 +128,7 @@ func (a *Auth) validate(hasCert bool) []kek.Problem {
 		if n := set(a.Token.File) + set(a.Token.Credential) + set(a.Token.Env); n != 1 {
 			report(".token", "exactly one of file, credential and env is needed", "")
 		}
-		if a.Token.Env != "" && !envName.MatchString(a.Token.Env) {
+		if a.Token.Env != "" && !envName().MatchString(a.Token.Env) {
 			report(".token.env", "is no name of an environment variable", "write the variable's name, never the token itself")
 		}
 		file(".token.file", a.Token.File)
