@@ -74,7 +74,7 @@ func (s *scaleReport) pace() []paced {
 }
 
 func (s *scaleReport) page() string {
-	return fmt.Sprintf("# At scale\n\nWritten by `make e2e-scale`: kube-apiserver %s twice on one etcd, and `k8senc`, on the same %s. Read it for the ratios.\n\n%s\n![Latency of API requests during the rewrite](e2e-scale.svg)\n",
+	return fmt.Sprintf("# At scale\n\nWritten by `make e2e-scale`: kube-apiserver %s twice on one etcd, and `k8senc` on %s. Read it for the ratios.\n\n%s\n![Latency of API requests during the rewrite](e2e-scale.svg)\n",
 		s.release, s.machine, s.table())
 }
 
@@ -107,7 +107,7 @@ func (s *scaleReport) picture() string {
 	out.WriteString(`<rect width="100%" height="100%" fill="#fff"/>`)
 	fmt.Fprintf(&out, `<text x="%d" y="20" font-size="14" fill="#222">API writes of somebody else while %d secrets are rewritten</text>`, left, s.objects)
 	for _, ms := range decades {
-		fmt.Fprintf(&out, `<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end" fill="#555">%g ms</text>`, left, y(ms), pictureWidth-right, left-6, y(ms)+4, ms)
+		fmt.Fprintf(&out, `<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end" fill="#555">%s</text>`, left, y(ms), pictureWidth-right, left-6, y(ms)+4, time.Duration(ms*float64(time.Millisecond)))
 	}
 	begin := left + float64(s.began)/float64(last)*float64(pictureWidth-left-right)
 	fmt.Fprintf(&out, `<path d="M%.1f %dV%d" stroke="#888" stroke-dasharray="4 3"/><text x="%.1f" y="%d" fill="#555">rewrite begins</text>`, begin, top, pictureHeight-bottom, begin+4, top+10)
