@@ -27,7 +27,7 @@ import (
 const usage = `e2e proves k8senc with a real kube-apiserver and a real etcd, on loopback.
 
   scripts/e2e                       build what is missing, run every step
-  scripts/e2e --only formats,seal   run some
+  scripts/e2e --only formats,oldest run some
   scripts/e2e --keep                keep logs, configurations and snapshots
   scripts/e2e --list                the steps
 
