@@ -238,6 +238,28 @@ def test_settled_is_believed(tmp_path: Path) -> None:
         assert fake.patched == {"a/s": 1}
 
 
+def test_every_api_server_is_asked_before_anything_is_written(tmp_path: Path) -> None:
+    same, other = (f'{servers.CONFIG_INFO}{{hash="{Config.parse(text).content_hash}"}} 1\nprocess_start_time_seconds 1.6e+09\n' for text in (CONFIG, KMS))
+    with FakeApi(["a/s"]) as first, FakeApi([]) as second:
+        every = ("--server", first.url, "--server", second.url)
+        first.texts["/metrics"], second.texts["/metrics"] = same, other
+        code, _, said = reencrypt(first, tmp_path, CONFIG, *every)
+        assert (code, f"{second.url} uses another configuration" in said, first.patched) == (2, True, {})
+        second.texts["/metrics"] = same
+        del second.texts["/readyz"]
+        second.hook = lambda method, path, query: (500, "etcd failed", {}) if path == "/readyz" else None
+        code, _, said = reencrypt(first, tmp_path, CONFIG, *every)
+        assert (code, f"{second.url} is not ready" in said, first.patched) == (2, True, {})
+        second.hook, second.texts["/readyz"] = None, "ok"
+        code, _, _ = reencrypt(first, tmp_path, CONFIG, *every)
+        # Written through the first alone, and each object once.
+        assert (code, first.patched, second.patched) == (0, {"a/s": 1}, {})
+    with FakeApi(["a/s"]) as first:
+        first.texts["/metrics"] = same
+        code, _, said = reencrypt(first, tmp_path, CONFIG, "--journal", str(tmp_path / "other"), "--server", first.url, "--server", "http://127.0.0.1:1")
+        assert (code, "does not answer" in said, first.patched) == (5, True, {})
+
+
 def test_objects_that_fail(tmp_path: Path) -> None:
     from tests.fake_api import status
 
