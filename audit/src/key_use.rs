@@ -15,6 +15,7 @@ pub(crate) fn keys(
     residue: Option<&Residue>,
     log: Option<&LogReport>,
     dates: &Dates,
+    history_seen: bool,
 ) -> Vec<KeyUse> {
     let mut keys: Vec<KeyUse> = Vec::new();
     let mut index: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
@@ -109,6 +110,7 @@ pub(crate) fn keys(
             (true, ..) => Removable::Writes,
             (_, 1.., _) => Removable::No,
             (_, 0, 1..) => Removable::AfterCompaction,
+            (_, 0, 0) if !history_seen => Removable::AfterCompaction,
             (_, 0, 0) => Removable::Yes,
         };
     }

@@ -200,7 +200,16 @@ fn assemble(
         totals += resource.counts;
     }
     let residue = residue.then(|| tally.leftovers.report(options.examples));
-    let keys = key_use::keys(config, &groups, residue.as_ref(), log.as_ref(), &dates);
+    // A live etcd shows no superseded revision: old ones may need any key.
+    let history_seen = snapshot.source != "etcd";
+    let keys = key_use::keys(
+        config,
+        &groups,
+        residue.as_ref(),
+        log.as_ref(),
+        &dates,
+        history_seen,
+    );
     let deks = inventory::deks(&tally);
     let known = findings::Evidence {
         snapshot: &snapshot,

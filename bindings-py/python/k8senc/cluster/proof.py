@@ -12,9 +12,15 @@ from k8senc._native import Audit, Config
 from k8senc.auditing import Progress, answer, plan
 
 if TYPE_CHECKING:
+    from k8senc.etcd_client import EtcdClient
     from k8senc.kms import Kms
 
-__all__ = ["Proof", "of_report", "prove"]
+__all__ = ["Proof", "of_report", "prove", "seen_in_etcd"]
+
+# Keys a second that a live etcd is asked for.
+_RATE = 5_000
+# Names that an audit gives of each kind of finding: where it names all, nothing else is touched.
+_EXAMPLES = 1_000
 
 _REMOVABLE = {
     "yes": "may be removed: nothing needs it, live or in history",
@@ -86,13 +92,26 @@ def prove(
     progress: Progress | None = None,
 ) -> Proof:
     """Audits a snapshot. `least_revision` is etcd's revision when the rewrite ended, as the API server said it."""
-    run = Audit(path, config)
+    return of_report(_report(Audit(path, config), kms, max_kms_calls, progress), resources, least_revision=least_revision)
+
+
+def seen_in_etcd(client: EtcdClient, config: Config, kms: Mapping[str, Kms], *, max_kms_calls: int = 1_000, progress: Progress | None = None) -> dict[str, Any]:
+    """The report on a live etcd as it is now: its current values alone."""
+    from k8senc.etcd_rows import RANGES, EtcdRows
+
+    revision = client.page(*RANGES[0], limit=1, keys_only=True).revision
+    run = Audit.of_rows(lambda: EtcdRows(client, rate=_RATE, revision=revision), config, examples=_EXAMPLES)
+    return _report(run, kms, max_kms_calls, progress)
+
+
+def _report(run: Audit, kms: Mapping[str, Kms], max_kms_calls: int, progress: Progress | None) -> dict[str, Any]:
     if kms:
         planned = plan(run, kms)
         if len(planned.asked) <= max_kms_calls:
             answer(run, planned, kms)
     text, _ = run.report(progress)
-    return of_report(json.loads(text), resources, least_revision=least_revision)
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def of_report(report: Mapping[str, Any], resources: Iterable[str], *, least_revision: int = 0) -> Proof:

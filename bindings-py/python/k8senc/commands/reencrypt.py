@@ -18,6 +18,7 @@ import click
 from k8senc._native import Config, escape
 from k8senc.command import CLEAN, FINDINGS, HEARTBEAT_SECONDS, UNDECIDED, USAGE, Failure, about, animated, kms_of, note, progress, read_config, read_file, writes
 from k8senc.errors import RemoteError
+from k8senc.etcd_access import client_of, etcd_options
 
 if TYPE_CHECKING:
     from k8senc.cluster.api import Api
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from k8senc.cluster.rewriting import Choice, Told
     from k8senc.cluster.servers import Seen
     from k8senc.cluster.targets import Target, Wanted
+    from k8senc.etcd_client import EtcdClient
+    from k8senc.kms import Kms
 
 EXIT_CODES = """\b
 Exit codes:
@@ -51,6 +54,7 @@ Exit codes:
 @click.option("--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, metavar="N", help="At most N requests at once. It begins with two, and has fewer while the cluster is slow.")
 @click.option("--max-errors", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="Stop when more objects failed for good.")
 @click.option("--dry-run", type=click.Choice(["none", "server"]), default="none", show_default=True, help="server: every request is checked by the API server and nothing is written.")
+@etcd_options
 @click.option("--skip-fresh", "seen_file", type=click.Path(path_type=Path), metavar="FILE", help="A snapshot, or a JSON report of k8senc audit on one: what is not stale there is not touched.")
 @click.option("--prove", "proof_file", type=click.Path(path_type=Path), metavar="SNAPSHOT", help="After the rewrite, or after one that is done: audit this snapshot, which must be newer.")
 @click.option("--prove-with", "proof_command", metavar="COMMAND", help="Take the snapshot for the proof with this; {} is the file. Such as: 'etcdctl snapshot save {}'")
@@ -76,6 +80,12 @@ def reencrypt(
     concurrency: int,
     max_errors: int,
     dry_run: str,
+    endpoint: str | None,
+    cacert: Path | None,
+    cert: Path | None,
+    cert_key: Path | None,
+    etcd_user: str | None,
+    etcd_password: str | None,
     seen_file: Path | None,
     proof_file: Path | None,
     proof_command: str | None,
@@ -97,6 +107,7 @@ def reencrypt(
       k8senc reencrypt -c encryption-config.yaml --dry-run server
       k8senc reencrypt -c encryption-config.yaml --canary staging --prove-with 'etcdctl snapshot save {}'
       k8senc reencrypt -c encryption-config.yaml --rate 50 --skip-fresh before.db
+      k8senc reencrypt -c encryption-config.yaml --endpoint https://127.0.0.1:2379 --cacert ca.crt --cert c.crt --cert-key c.key
       k8senc reencrypt -c plan/step-3.yaml --plan plan.json --server https://10.0.0.1:6443 --server https://10.0.0.2:6443
     """
     from k8senc.cluster import kubeconfig as access
@@ -109,11 +120,13 @@ def reencrypt(
     if print_rbac and not wanted.groups:
         click.echo(finding.rbac(wanted.names), nl=False)
         context.exit(CLEAN)
-    if (proof_file or proof_command or seen_file) and config is None:
+    if (proof_file or proof_command or seen_file or endpoint) and config is None:
         raise Failure(USAGE, "a proof, and what is fresh, are judged with the configuration: give --config FILE")
     if proof_file and proof_command:
         raise Failure(USAGE, "--prove and --prove-with are two ways to the same: one of them")
     kms = kms_of(kms_specs, config)
+    # Seen live, etcd says what is left to do and, at the end, whether anything is.
+    live = client_of(endpoint, cacert, cert, cert_key, etcd_user, etcd_password)
     api = Api(access.load(kubeconfig, context_name), server=servers[0] if servers else None, connections=concurrency + 2)
     try:
         found, absent = finding.found_in(api, wanted, config)
@@ -137,18 +150,20 @@ def reencrypt(
                 others = [Api(api.access, server=server) for server in servers[1:]]
                 if not dry:
                     _may_begin([api, *others], config, max(kms_delay, (wanted.settle or 180) - 180), _moment(changed_at), settled, journal)
-                choice = _choice(seen_file, config, found)
-                how = _how(api, by, found, rate=rate, dry=dry, seen=seen_file is not None, journal=journal)
+                choice = _choice(seen_file, live, config, kms, found)
+                how = _how(api, by, found, rate=rate, dry=dry, seen=seen_file is not None or live is not None, journal=journal)
                 _run(api, found, journal, choice, how, canary=canary, rate=rate, concurrency=concurrency, max_errors=max_errors, dry=dry, journal_file=journal_file)
             else:
-                note("the journal says that this rewrite is done" + ("" if proof_file or proof_command else "; delete the journal to begin another"))
+                note("the journal says that this rewrite is done" + ("" if proof_file or proof_command or live else "; delete the journal to begin another"))
             proof = None
-            if config is not None and not dry and (proof_file or proof_command):
-                proof = _prove(proof_file, proof_command, config, kms, [target.name for target in found], int((journal.finished or {}).get("revision", 0)))
+            if config is not None and not dry and (proof_file or proof_command or live):
+                proof = _prove(proof_file, proof_command, live, config, kms, [target.name for target in found], int((journal.finished or {}).get("revision", 0)))
             _report(journal, found, proof, form, dry)
             failed = sum(len(one.failed) for one in journal.resources.values())
     finally:
         api.close()
+        if live is not None:
+            live.close()
     if failed or (proof is not None and (proof.stale or proof.unreadable or proof.too_old or proof.damaged)):
         context.exit(FINDINGS)
     context.exit(UNDECIDED if proof is not None and not proof.holds else CLEAN)
@@ -201,10 +216,15 @@ def _may_begin(apis: list[Api], config: Config | None, delay: int, changed_at: f
         raise Failure(USAGE, f"too early by {seconds:.0f} s: by {escape(who)} the last change is not {servers.SETTLING_SECONDS + delay} s ago, and a server may still write with the seed of before; wait, or say --settled")
 
 
-def _choice(seen_file: Path | None, config: Config | None, found: list[Target]) -> Choice:
+def _choice(seen_file: Path | None, live: EtcdClient | None, config: Config | None, kms: dict[str, Kms], found: list[Target]) -> Choice:
     from k8senc._native import Audit
     from k8senc.cluster.rewriting import Choice, choose
 
+    if seen_file is None and live is not None and config is not None:
+        from k8senc.cluster.proof import seen_in_etcd
+
+        with progress("looking for what is stale") as told:
+            return choose(seen_in_etcd(live, config, kms, progress=told), found)
     if seen_file is None or config is None:
         return Choice()
     with seen_file.open("rb") if seen_file.is_file() else _absent(seen_file) as file:
@@ -314,12 +334,17 @@ def _worst(journal: Journal) -> str:
     return f"{len(failed)} failed, such as {escape(key)}: {escape(why)}"
 
 
-def _prove(file: Path | None, command: str | None, config: Config, kms: Any, resources: list[str], revision: int) -> Proof:
+def _prove(file: Path | None, command: str | None, live: EtcdClient | None, config: Config, kms: Any, resources: list[str], revision: int) -> Proof:
     from k8senc.cluster.proof import prove
 
     if file is not None:
         with about(file), progress("auditing") as told:
             return prove(file, config, kms, resources, least_revision=revision, progress=told)
+    if command is None and live is not None:
+        from k8senc.cluster.proof import of_report, seen_in_etcd
+
+        with progress("auditing") as told:
+            return of_report(seen_in_etcd(live, config, kms, progress=told), resources, least_revision=revision)
     words = shlex.split(command or "")
     with tempfile.TemporaryDirectory(prefix="k8senc-") as folder:
         taken = Path(folder, "after.db")
