@@ -80,7 +80,7 @@ spec:
   const [entry] = held.outline(0);
   assert.equal(cut(holder, entry.resources[0].range), "secrets");
   assert.equal(held.text(1), null);
-  const second = k8senc.manifest(`${holder}---\n${holder.replace("keys:", "kees:")}`);
+  const second = k8senc.manifest(`${holder}---\n${holder.replace("unix://", "tcp://")}`);
   assert.equal(second.embedded.length, 2);
   assert.equal(second.validate(0).ok, true);
   const refused = second.validate(1);
