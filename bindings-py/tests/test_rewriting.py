@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from k8senc.cluster import kubeconfig
-from k8senc.cluster.api import Api
+from k8senc.cluster.api import Api, Refused
 from k8senc.cluster.journal import Journal
 from k8senc.cluster.migration import Migration, MigrationFailed, served
 from k8senc.cluster.pace import Pace
 from k8senc.cluster.rewriting import Choice, Rewrite, Stopped, choose
 from k8senc.cluster.targets import Target
+from k8senc.errors import RemoteError
 from tests.fake_api import SECRET, Answer, FakeApi, status
 
 NAMES = [f"{namespace}/s{number:02d}" for namespace in ("a", "a-b", "b") for number in range(10)]
@@ -252,3 +253,41 @@ def test_journal(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is no journal"):
         Journal(file, HEADER)
     assert json.loads(file.read_text()) == {"precious": 1}
+
+
+class Answers:
+    """An API server's answers, one a poll; time passes between them."""
+
+    def __init__(self, *answers: dict[str, object] | RemoteError) -> None:
+        self.left, self.now = list(answers), 0.0
+
+    def get(self, _path: str) -> dict[str, object]:
+        answer = self.left.pop(0) if len(self.left) > 1 else self.left[0]
+        if isinstance(answer, RemoteError):
+            raise answer
+        return {"status": answer}
+
+    def sleep(self, _seconds: float) -> None:
+        self.now += 50
+
+    def follow(self) -> list[str]:
+        said: list[str] = []
+        Migration(self, "v1", SECRETS, "rewrite-1", clock=lambda: self.now, sleep=self.sleep).follow(said.append)  # type: ignore[arg-type]
+        return said
+
+
+RUNNING: dict[str, object] = {"conditions": [{"type": "Running", "status": "True", "message": "at it"}]}
+DONE: dict[str, object] = {"conditions": [{"type": "Succeeded", "status": "True"}]}
+
+
+def test_a_short_silence_of_the_server_ends_no_migration() -> None:
+    away = RemoteError("api-unreachable", "connection refused")
+    assert Answers(RUNNING, *[{}] * 3, away, Refused(503, "ServiceUnavailable", ""), RUNNING, away, DONE).follow()[0] == "at it"
+    with pytest.raises(MigrationFailed, match=r"has not answered for 1\d\d s.*run the same command again"):
+        Answers(RUNNING, away).follow()
+
+
+def test_a_migration_without_an_end_is_spoken_of() -> None:
+    said = Answers(*[RUNNING] * 12, DONE).follow()
+    assert said[0] == "at it" and len(said) == 4
+    assert all("never ends if kube-controller-manager is down" in words and " min" in words for words in said[1:])

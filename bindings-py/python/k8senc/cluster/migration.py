@@ -19,6 +19,8 @@ _KNOWN = ("v1", "v1beta1", "v1alpha1")
 _POLL = 2.0
 # The controller's first condition comes within seconds; none means that nobody runs it.
 _SILENCE = 120.0
+# A migration whose controller died says "Running" for ever.
+_REMINDER = 120.0
 
 
 class MigrationFailed(RemoteError):
@@ -73,27 +75,44 @@ class Migration:
 
     def follow(self, told: Callable[[str], None]) -> None:
         """Waits for its end. Raises `MigrationFailed`; Ctrl-C leaves it running in the cluster."""
-        began, said = self._clock(), ""
+        began = heard = spoke = self._clock()
+        said, started = "", False
         while True:
-            try:
-                status = self._api.get(f"{self.path}/{self.name}").get("status") or {}
-            except Refused as error:
-                if error.status == 404:
-                    raise MigrationFailed(f"the StorageVersionMigration {self.name} was deleted while it ran") from None
-                if not error.passes:
-                    raise
-                status = {}
-            except RemoteError:
-                status = {}
-            conditions = {str(one["type"]): one for one in status.get("conditions") or [] if one.get("status") == "True"}
+            conditions = self._conditions()
+            now = self._clock()
+            if conditions is None:
+                if now - heard > self._silence:
+                    raise MigrationFailed(f"the API server has not answered for {now - heard:.0f} s; the StorageVersionMigration {self.name} may go on in the cluster: run the same command again to follow it")
+                self._sleep(_POLL)
+                continue
+            heard = now
             if "Succeeded" in conditions:
                 return
             if "Failed" in conditions:
                 raise MigrationFailed(f"the StorageVersionMigration {self.name} failed: {escape(str(conditions['Failed'].get('message') or conditions['Failed'].get('reason', '')))}")
-            now = escape(str(conditions["Running"].get("message", "running"))) if "Running" in conditions else ""
-            if now and now != said:
-                said = now
-                told(now)
-            if not conditions and self._clock() - began > self._silence:
+            if "Running" in conditions:
+                started = True
+                words = escape(str(conditions["Running"].get("message", "running")))
+                if words != said:
+                    said, spoke = words, now
+                    told(words)
+            if not started and now - began > self._silence:
                 raise MigrationFailed(f"nobody works on the StorageVersionMigration {self.name}: kube-controller-manager needs the feature gate StorageVersionMigrator; or use --by requests")
+            if started and now - spoke > _REMINDER:
+                spoke = now
+                told(f"running for {(now - began) / 60:.0f} min, and the cluster tells no more than that; it never ends if kube-controller-manager is down. Ctrl-C leaves it to the cluster, --by requests does without it")
             self._sleep(_POLL)
+
+    def _conditions(self) -> dict[str, dict[str, Any]] | None:
+        """The conditions that hold, by type; None when the server does not answer just now."""
+        try:
+            status = self._api.get(f"{self.path}/{self.name}").get("status") or {}
+        except Refused as error:
+            if error.status == 404:
+                raise MigrationFailed(f"the StorageVersionMigration {self.name} was deleted while it ran") from None
+            if not error.passes:
+                raise
+            return None
+        except RemoteError:
+            return None
+        return {str(one["type"]): one for one in status.get("conditions") or [] if one.get("status") == "True"}
