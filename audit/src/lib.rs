@@ -234,6 +234,7 @@ fn assemble(
             evidence::openers(&opened_by, &configurations::names(options), &mut findings);
         }
     }
+    findings::advise(snapshot.source, &mut findings);
     policy::sort(&mut findings);
     let (namespaces, other_namespaces) = tally.namespaces.report();
     Report {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use etcd_store::{Claims, FreeKind, FreeRun, PageSource, RowKey, Store};
-use k8s_object::find_protobuf;
+use k8s_object::object_starts;
 
 use crate::AuditError;
 use crate::escape::{clip, shown};
@@ -74,7 +74,7 @@ impl Leftovers {
                 let pages = store.free_pages(&piece, &mut buffer)?;
                 if run.kind == FreeKind::Fragment {
                     // A tail begins and ends anywhere; only what shows the beginning of an object counts.
-                    found.fragments += u64::from(find_protobuf(pages.bytes()).is_some());
+                    found.fragments += u64::from(object_starts(pages.bytes()).next().is_some());
                     continue;
                 }
                 for row in pages.rows() {

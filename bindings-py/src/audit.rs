@@ -131,9 +131,10 @@ impl Audit {
             Source::Rows(rows) => {
                 // The table is not held while Python gives rows.
                 let known = DekTable::with_backend(&NATIVE);
-                rows::pass(rows, |rows| {
+                let found = rows::pass(rows, |rows| {
                     k8senc_audit::dek_requests_of_rows(rows, config, &known, options)
-                })
+                });
+                Ok(found.map_err(Stop::Python)??)
             }
         })?;
         let needs = survey.needs.into_iter().map(|need| {
@@ -278,9 +279,12 @@ impl Audit {
                 Source::File(file) => {
                     k8senc_audit::audit(file, config, &deks, options).map_err(Stop::from)
                 }
-                Source::Rows(rows) => rows::pass(rows, |rows| {
-                    k8senc_audit::audit_rows(rows, config, &deks, options)
-                }),
+                Source::Rows(rows) => {
+                    let found = rows::pass(rows, |rows| {
+                        k8senc_audit::audit_rows(rows, config, &deks, options)
+                    });
+                    Ok(found.map_err(Stop::Python)??)
+                }
             }
         })
     }

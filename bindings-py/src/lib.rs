@@ -51,7 +51,7 @@ mod _native {
     #[pymodule_export]
     use crate::lint::{Embedded, Manifest, Reference, lint};
     #[pymodule_export]
-    use crate::pasted::{Pasted, read_pasted};
+    use crate::pasted::{Pasted, is_store, read_pasted};
     #[pymodule_export]
     use crate::plan::{PlanFiles, make_plan};
     #[pymodule_export]

@@ -33,6 +33,12 @@ impl Pasted {
     }
 }
 
+/// Whether this begins as a whole database: an etcd snapshot, or SQLite.
+#[pyfunction]
+pub fn is_store(head: PyBackedBytes) -> bool {
+    etcd_store::looks_like_store(&head)
+}
+
 /// The stored values in what etcdctl, a tool that dumps bytes, or somebody's clipboard gives. `auto` recognises the form, and
 /// takes what has none for raw bytes. The list is empty when etcdctl found no key.
 #[pyfunction]

@@ -9,7 +9,7 @@ use k8senc::secret::SecretBytes;
 use k8senc_audit::AnySource;
 use k8senc_backends::NATIVE;
 use k8senc_recovery::{
-    Entry, Folder, Format, Opener, Options, Place, RecoveryError, Selection, Sink, Summary,
+    Entry, Folder, Format, Opener, Options, Place, RecoveryError, Selection, Sink, Source, Summary,
 };
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
@@ -21,12 +21,22 @@ use crate::config::Config;
 use crate::errors::{SnapshotError, UsageError, usage};
 use crate::input::Text;
 use crate::kms::DekRequest;
+use crate::rows;
 use crate::watch::{Watch, watched};
 
-/// One snapshot, the keys that are left, and what is wanted of it.
+/// Where objects come from.
+enum From {
+    /// A value that is handed over with each call.
+    Value,
+    File(AnySource),
+    /// A callable that gives a fresh iterator of rows.
+    Rows(Py<PyAny>),
+}
+
+/// One source, the keys that are left, and what is wanted of it.
 #[pyclass(module = "k8senc", frozen)]
 pub struct Recovery {
-    source: Option<AnySource>,
+    source: From,
     config: Option<Arc<k8senc_config::Config>>,
     keys: Vec<(String, SecretBytes)>,
     deks: Mutex<DekTable>,
@@ -42,7 +52,7 @@ pub struct Recovery {
 impl Recovery {
     #[new]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments in Python")]
-    #[pyo3(signature = (path, config = None, keys = Vec::new(), *, format = "yaml", resource = None, namespace = None, name = None, etcd_key = None, revision = None, etcd_prefix = None, unverified = false, any_key = false))]
+    #[pyo3(signature = (path, config = None, keys = Vec::new(), *, format = "yaml", resource = None, namespace = None, name = None, etcd_key = None, revision = None, etcd_prefix = None, unverified = false, any_key = false, rows = None))]
     fn new(
         path: Option<PathBuf>,
         config: Option<&Config>,
@@ -56,6 +66,7 @@ impl Recovery {
         etcd_prefix: Option<Vec<u8>>,
         unverified: bool,
         any_key: bool,
+        rows: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let format = match format {
             "yaml" => Format::Yaml,
@@ -75,10 +86,13 @@ impl Recovery {
         });
         Ok(Self {
             keys: keys.collect::<PyResult<_>>()?,
-            source: path
-                .map(|path| AnySource::open(&path))
-                .transpose()
-                .map_err(|error| raised(&error))?,
+            source: match (path, rows) {
+                (_, Some(rows)) => From::Rows(rows),
+                (Some(path), None) => {
+                    From::File(AnySource::open(&path).map_err(|error| raised(&error))?)
+                }
+                (None, None) => From::Value,
+            },
             config: config.map(|config| config.0.clone()),
             deks: Mutex::new(DekTable::with_backend(&NATIVE)),
             types: Types::builtin(),
@@ -160,7 +174,7 @@ impl Recovery {
         folder: PathBuf,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<String> {
-        let (done, interrupted) = self.watch(py, progress, |opener, options, source| {
+        let (done, _) = self.watch(py, progress, |opener, options, source| {
             let mut folder = Folder::create(&folder)?;
             let summary = k8senc_recovery::recover(
                 source,
@@ -174,10 +188,7 @@ impl Recovery {
             folder.finish(&summary)?;
             Ok(summary)
         })?;
-        match (done, interrupted) {
-            (_, Some(other)) if !other.is_instance_of::<PyKeyboardInterrupt>(py) => Err(other),
-            (done, _) => json(&done.map_err(|error| failed(&error))?),
-        }
+        json(&done.map_err(|error| failed(&error))?)
     }
 
     /// Hands each document and then each entry, as JSON, to functions. The summary as JSON.
@@ -266,27 +277,35 @@ impl Recovery {
         &self,
         py: Python<'_>,
         progress: Option<Py<PyAny>>,
-        work: impl FnOnce(&mut Opener<'_>, &Options<'_>, &AnySource) -> Result<T, RecoveryError> + Send,
+        work: impl FnOnce(&mut Opener<'_>, &Options<'_>, Source<'_>) -> Result<T, RecoveryError> + Send,
     ) -> PyResult<(Result<T, RecoveryError>, Option<PyErr>)> {
-        let source = self
-            .source
-            .as_ref()
-            .ok_or_else(|| usage("no-snapshot", "no snapshot was given".to_owned()))?;
-        Ok(watched(py, progress, |Watch { progress, cancel }| {
+        let (done, interrupted) = watched(py, progress, |Watch { progress, cancel }| {
             let options = Options {
                 etcd_prefix: self.etcd_prefix.as_deref(),
                 progress: Some(progress),
                 cancel: Some(cancel),
             };
-            self.with_opener(|opener| work(opener, &options, source))
-        }))
+            self.with_opener(|opener| match &self.source {
+                From::File(file) => Ok(work(opener, &options, Source::Pages(file))),
+                From::Rows(rows) => {
+                    rows::pass(rows, |rows| work(opener, &options, Source::Rows(rows)))
+                }
+                From::Value => Err(usage("no-snapshot", "no snapshot was given".to_owned())),
+            })
+        });
+        match (done, interrupted) {
+            (_, Some(error)) if !error.is_instance_of::<PyKeyboardInterrupt>(py) => Err(error),
+            (Err(error), None) => Err(error),
+            (Err(_), Some(interrupt)) => Err(interrupt),
+            (Ok(done), interrupted) => Ok((done, interrupted)),
+        }
     }
 
     fn run<T: Send>(
         &self,
         py: Python<'_>,
         progress: Option<Py<PyAny>>,
-        work: impl FnOnce(&mut Opener<'_>, &Options<'_>, &AnySource) -> Result<T, RecoveryError> + Send,
+        work: impl FnOnce(&mut Opener<'_>, &Options<'_>, Source<'_>) -> Result<T, RecoveryError> + Send,
     ) -> PyResult<T> {
         match self.watch(py, progress, work)? {
             (_, Some(error)) => Err(error),

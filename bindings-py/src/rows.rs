@@ -5,8 +5,6 @@ use k8senc_audit::{AuditError, Piece, RowSource, RowsAbout, StoredRow};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
-use crate::audit::Stop;
-
 /// What a batch may hold.
 #[derive(FromPyObject)]
 enum Item {
@@ -25,42 +23,48 @@ struct PyRows {
     progress: (u64, u64),
 }
 
-/// Calls `rows` for an iterator, and `work` with it.
-pub fn pass<T>(
-    rows: &Py<PyAny>,
-    work: impl FnOnce(&mut dyn RowSource) -> Result<T, AuditError>,
-) -> Result<T, Stop> {
-    let batches = Python::attach(|py| rows.call0(py)).map_err(Stop::Python)?;
-    let mut source = PyRows {
-        batches,
-        raised: None,
-        about: RowsAbout::default(),
-        progress: (0, 0),
-    };
+/// Calls `rows` for an iterator, and `work` with it. The error is what the iterator raised.
+pub fn pass<T>(rows: &Py<PyAny>, work: impl FnOnce(&mut dyn RowSource) -> T) -> PyResult<T> {
+    let mut source = Python::attach(|py| {
+        let batches = rows.call0(py)?;
+        let mut source = PyRows {
+            batches,
+            raised: None,
+            about: RowsAbout::default(),
+            progress: (0, 0),
+        };
+        source.ask(py)?;
+        PyResult::Ok(source)
+    })?;
     let done = work(&mut source);
     match source.raised {
-        Some(error) => Err(Stop::Python(error)),
-        None => done.map_err(Stop::Audit),
+        Some(error) => Err(error),
+        None => Ok(done),
     }
 }
 
 impl PyRows {
     fn batch(&mut self) -> PyResult<Option<Vec<Item>>> {
         Python::attach(|py| {
-            let batches = self.batches.bind(py);
-            let batch = batches.call_method0("next_batch")?;
-            let facts = |name: &str| batches.getattr(name);
-            self.progress = (facts("done")?.extract()?, facts("total")?.extract()?);
-            let source: String = facts("source")?.extract()?;
-            self.about = RowsAbout {
-                source: if source == "kine" { "kine" } else { "etcd" },
-                revision: facts("revision")?.extract()?,
-                compact_revision: facts("compact_revision")?.extract()?,
-                bytes: facts("bytes")?.extract()?,
-                history: facts("history")?.extract()?,
-            };
+            let batch = self.batches.bind(py).call_method0("next_batch")?;
+            self.ask(py)?;
             batch.extract()
         })
+    }
+
+    /// Reads what the iterator says of itself.
+    fn ask(&mut self, py: Python<'_>) -> PyResult<()> {
+        let facts = |name: &str| self.batches.bind(py).getattr(name);
+        self.progress = (facts("done")?.extract()?, facts("total")?.extract()?);
+        let source: String = facts("source")?.extract()?;
+        self.about = RowsAbout {
+            source: if source == "kine" { "kine" } else { "etcd" },
+            revision: facts("revision")?.extract()?,
+            compact_revision: facts("compact_revision")?.extract()?,
+            bytes: facts("bytes")?.extract()?,
+            history: facts("history")?.extract()?,
+        };
+        Ok(())
     }
 }
 

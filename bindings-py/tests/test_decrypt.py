@@ -89,7 +89,7 @@ def test_what_waits_for_a_kms_is_told(tmp_path: Path) -> None:
 def test_what_is_not_there_is_told() -> None:
     run = k8senc("decrypt", SNAPSHOT, "secrets/none", "-n", "default", "-c", CONFIG)
     assert run.returncode == 1
-    assert "nothing in the snapshot is named so" in sentence(run)
+    assert f"nothing in {SNAPSHOT} is named so" in sentence(run)
 
 
 def test_a_key_on_the_command_line_is_refused_and_not_repeated() -> None:

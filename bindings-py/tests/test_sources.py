@@ -110,7 +110,7 @@ def test_compaction_in_the_middle_ends_with_what_to_do(server: str, request: pyt
         rows.next_batch()
         put(endpoint, "/compacted/0", b"2")
         etcdctl(endpoint, "compact", str(client.status().revision))
-        with pytest.raises(RemoteError, match=r"compacted.*higher --rate, or audit a snapshot"):
+        with pytest.raises(RemoteError, match=r"compacted.*higher --rate, or read a snapshot"):
             rows.next_batch()
     etcdctl(endpoint, "del", "/compacted/", "--prefix")
 

@@ -8,6 +8,7 @@ use crate::endian::Endian;
 use crate::{Error, ErrorKind, Hint, Options, PageSource, Warning};
 
 const MAGIC: u32 = 0xED0C_DAED;
+const SQLITE: &[u8] = b"SQLite format 3\0";
 const VERSION: u32 = 2;
 const META_END: usize = 80;
 const MIN_PAGE: u64 = 512;
@@ -222,6 +223,13 @@ pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
 }
 
 /// What a file without a valid meta page looks like.
+/// Whether bytes begin as a whole database does: bbolt's, damaged or not, or SQLite's.
+#[must_use]
+pub fn looks_like_store(head: &[u8]) -> bool {
+    let marked = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|h| h.starts_with(mark));
+    marked(0, SQLITE) || marked(16, &MAGIC.to_le_bytes()) || marked(16, &MAGIC.to_be_bytes())
+}
+
 fn hint<S: PageSource + ?Sized>(source: &S) -> Result<Hint, Error> {
     let len = source.len();
     let mut head = [0; 512];
@@ -235,7 +243,7 @@ fn hint<S: PageSource + ?Sized>(source: &S) -> Result<Hint, Error> {
     let text = head.trim_ascii_start();
     Ok(if head.is_empty() {
         Hint::Empty
-    } else if marked(0, b"SQLite format 3\0") {
+    } else if marked(0, SQLITE) {
         Hint::Sqlite
     } else if marked(0, &[0x37, 0x7f, 0x06, 0x82]) || marked(0, &[0x37, 0x7f, 0x06, 0x83]) {
         Hint::SqliteWal

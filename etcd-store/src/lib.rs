@@ -43,7 +43,7 @@ pub use endian::Endian;
 pub use error::{Error, ErrorKind, Hint, Warning};
 pub use free::{FreeKind, FreePages, FreeRun, FreeRuns};
 pub use key_value::{KeyValue, KeyValueFault};
-pub use layout::{Layout, Meta};
+pub use layout::{Layout, Meta, looks_like_store};
 pub use leaf::{Leaf, Row, Rows};
 pub use leaves::{LeafRun, Leaves};
 pub use live::{Class, HashKey, LiveSet, NameHash};

@@ -26,12 +26,13 @@ mod proto;
 mod render;
 mod replay;
 mod special;
+mod starts;
 mod types;
 mod wire;
 mod yaml;
 
 pub use form::{Kind, Meta, TypeMeta, classify, looks_like_object, metadata};
 pub use key::{EtcdKey, EtcdName, group_of, parse_etcd_key};
-pub use proto::find_protobuf;
 pub use render::{Form, Rendered, Unrendered, render, render_masked};
+pub use starts::object_starts;
 pub use types::Types;

@@ -102,27 +102,21 @@ fn seconds(time: &[u8]) -> Option<i64> {
     }
 }
 
-/// Where, in bytes that begin and end anywhere, the first Kubernetes protobuf object begins: its magic with an apiVersion and
-/// a kind behind it. The object itself may be cut.
-pub fn find_protobuf(bytes: &[u8]) -> Option<usize> {
-    let starts = bytes.windows(PROTOBUF.len()).enumerate();
-    starts
-        .filter(|(_, window)| *window == PROTOBUF)
-        .map(|(at, _)| at)
-        .find(|at| {
-            let words = bytes.get(at + PROTOBUF.len()..).and_then(wire::field);
-            let Some((1, wire::Value::Bytes(words), _)) = words else {
-                return false;
-            };
-            let mut complete = [false; 2];
-            let well_formed = each_field(words, |number, text| {
-                let printable = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
-                if let (1..=2, true) = (number, printable) {
-                    complete = [complete[0] || number == 1, complete[1] || number == 2];
-                }
-            });
-            well_formed.is_some() && complete == [true, true]
-        })
+/// Whether a Kubernetes protobuf object begins here: its magic with an apiVersion and a kind behind it. The object itself may
+/// be cut.
+pub(crate) fn begins(bytes: &[u8]) -> bool {
+    let words = bytes.strip_prefix(PROTOBUF).and_then(wire::field);
+    let Some((1, wire::Value::Bytes(words), _)) = words else {
+        return false;
+    };
+    let mut complete = [false; 2];
+    let well_formed = each_field(words, |number, text| {
+        let printable = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
+        if let (1..=2, true) = (number, printable) {
+            complete = [complete[0] || number == 1, complete[1] || number == 2];
+        }
+    });
+    well_formed.is_some() && complete == [true, true]
 }
 
 /// Calls `visit` with number and bytes of each length-delimited field; `None` where the

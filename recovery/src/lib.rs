@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Opener::new(Some(&config), backend)              and add_key for keys without a configuration
-//! survey(&source, &opener, &selection, &options)   what the KMS must be asked; the caller asks, and fills opener.deks
-//! recover(&source, &mut opener, &selection, &types, format, &options, &mut sink)
+//! survey(source, &opener, &selection, &options)   what the KMS must be asked; the caller asks, and fills opener.deks
+//! recover(source, &mut opener, &selection, &types, format, &options, &mut sink)
 //! ```
 //!
 //! This is the crate whose purpose is to reveal plaintext: it goes to the caller's [`Sink`] and nowhere else. Everything
@@ -34,7 +34,7 @@ pub use open::{Opened, Opener, Refused, Verdict};
 pub use pasted::{Form, Pasted, pasted, pasted_as};
 pub use run::{Place, Sink, Survey, recover, survey, value};
 pub use selection::Selection;
-pub use walk::Options;
+pub use walk::{Options, Source};
 
 use k8senc_audit::AuditError;
 

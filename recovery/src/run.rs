@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use etcd_store::{PageSource, RowKey};
+use etcd_store::RowKey;
 use k8s_object::{EtcdName, Types};
 use k8senc::kms::DekRequest;
 use k8senc::secret::Plaintext;
@@ -11,7 +11,7 @@ use k8senc_audit::{AuditError, escape};
 use crate::document::{self, Format, Text};
 use crate::entry::{Counter, Entry, Outcome, Summary};
 use crate::open::{Opener, Verdict};
-use crate::walk::{Options, walk};
+use crate::walk::{Options, Source, walk};
 use crate::{RecoveryError, Selection};
 
 /// Where a document comes from.
@@ -62,15 +62,15 @@ const MAX_REQUESTS: usize = 100_000;
 /// # Errors
 /// As [`recover`].
 pub fn survey(
-    source: &(dyn PageSource + Sync),
+    source: Source<'_>,
     opener: &mut Opener<'_>,
     selection: &Selection,
     options: &Options<'_>,
 ) -> Result<Survey, RecoveryError> {
     let (mut found, mut requests) = (Survey::default(), BTreeMap::<DekRequest, u64>::new());
-    walk(source, selection, options, &mut |name, _, kv| {
+    walk(source, selection, options, &mut |name, _, _, stored| {
         found.selected += 1;
-        for request in opener.needs(name, kv.value) {
+        for request in opener.needs(name, stored) {
             if let Some(count) = requests.get_mut(&request) {
                 *count += 1;
             } else if requests.len() < MAX_REQUESTS {
@@ -91,9 +91,9 @@ pub fn survey(
 /// Opens every selected value and hands it to the sink. A caller that cancels gets the summary of what was done.
 ///
 /// # Errors
-/// When the snapshot is damaged where it cannot be skipped, or the sink takes no more.
+/// When the source ends early before anything was selected, has no such revision, or the sink takes no more.
 pub fn recover(
-    source: &(dyn PageSource + Sync),
+    source: Source<'_>,
     opener: &mut Opener<'_>,
     selection: &Selection,
     types: &Types,
@@ -103,25 +103,30 @@ pub fn recover(
 ) -> Result<Summary, RecoveryError> {
     let mut counter = Counter::default();
     let (mut scratch, mut text) = (Plaintext::new(), Text::default());
-    let walked = walk(source, selection, options, &mut |name, row, kv| {
-        let place = Place {
-            name,
-            etcd_key: kv.key,
-            row,
-        };
-        let entry = one(
-            opener,
-            &place,
-            kv.value,
-            types,
-            format,
-            &mut scratch,
-            &mut text,
-            sink,
-        )?;
-        counter.add(&entry);
-        Ok(())
-    });
+    let walked = walk(
+        source,
+        selection,
+        options,
+        &mut |name, row, etcd_key, stored| {
+            let place = Place {
+                name,
+                etcd_key,
+                row,
+            };
+            let entry = one(
+                opener,
+                &place,
+                stored,
+                types,
+                format,
+                &mut scratch,
+                &mut text,
+                sink,
+            )?;
+            counter.add(&entry);
+            Ok(())
+        },
+    );
     match walked {
         Ok(walked) => counter.summary.damaged_rows = walked.damaged_rows,
         Err(RecoveryError::Source(AuditError::Cancelled)) => counter.summary.cancelled = true,

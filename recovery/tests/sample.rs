@@ -19,7 +19,7 @@ use k8senc::secret::SecretBytes;
 use k8senc_audit::FileSource;
 use k8senc_config::Config;
 use k8senc_recovery::{
-    Entry, Folder, Format, Opener, Options, Outcome, Place, RecoveryError, Selection, Sink,
+    Entry, Folder, Format, Opener, Options, Outcome, Place, RecoveryError, Selection, Sink, Source,
     Summary, parse_key, recover, survey,
 };
 use k8senc_vectors::{LocalKeks, sample, sample_dir, sample_keks};
@@ -100,9 +100,14 @@ fn unwrap(keks: &LocalKeks, request: &DekRequest) -> SecretBytes {
 fn opener<'c>(config: &'c Config, selection: &Selection) -> Opener<'c> {
     let mut opener = Opener::new(Some(config), &PORTABLE);
     let keks = sample_keks();
-    for (request, _) in survey(&source(), &mut opener, selection, &Options::default())
-        .unwrap()
-        .needs
+    for (request, _) in survey(
+        Source::Pages(&source()),
+        &mut opener,
+        selection,
+        &Options::default(),
+    )
+    .unwrap()
+    .needs
     {
         opener.deks.supply(&request, unwrap(&keks, &request));
     }
@@ -112,7 +117,7 @@ fn opener<'c>(config: &'c Config, selection: &Selection) -> Opener<'c> {
 fn all(opener: &mut Opener<'_>, selection: &Selection, format: Format) -> (Kept, Summary) {
     let mut kept = Kept::default();
     let summary = recover(
-        &source(),
+        Source::Pages(&source()),
         opener,
         selection,
         &Types::builtin(),
@@ -170,7 +175,7 @@ fn a_selection_asks_for_its_own_deks_only() {
     let config = Config::parse(config_text().as_bytes()).unwrap();
     let asked = |selection: &Selection| {
         survey(
-            &source(),
+            Source::Pages(&source()),
             &mut Opener::new(Some(&config), &PORTABLE),
             selection,
             &Options::default(),
@@ -374,7 +379,7 @@ fn an_interrupted_folder_is_private_whole_and_says_so() {
             ..Options::default()
         };
         let summary = recover(
-            &source(),
+            Source::Pages(&source()),
             &mut opener,
             &selection,
             &Types::builtin(),
@@ -439,6 +444,12 @@ fn an_older_revision_holds_what_was_deleted_since() {
         ..Selection::default()
     };
     let mut opener = Opener::new(Some(&config), &PORTABLE);
-    let refused = survey(&source(), &mut opener, &compacted, &Options::default()).unwrap_err();
+    let refused = survey(
+        Source::Pages(&source()),
+        &mut opener,
+        &compacted,
+        &Options::default(),
+    )
+    .unwrap_err();
     assert_eq!(refused.code(), "compacted");
 }

@@ -54,6 +54,7 @@ __all__ = [
     "failure_modes",
     "hazard_codes",
     "inspect",
+    "is_store",
     "read_pasted",
     "recognise",
     "recovery_public",
@@ -553,7 +554,7 @@ class AuditReport:
 
 @final
 class Recovery:
-    """One snapshot, the keys that are left, and what is wanted of it."""
+    """One source, the keys that are left, and what is wanted of it."""
 
     def __new__(
         cls,
@@ -570,6 +571,7 @@ class Recovery:
         etcd_prefix: bytes | None = None,
         unverified: bool = False,
         any_key: bool = False,
+        rows: Callable[[], Rows] | None = None,
     ) -> Recovery: ...
     def survey(self, progress: Callable[[int, int], object] | None = None) -> tuple[list[DekNeed], int]: ...
     def needs(self, stored: bytes, etcd_key: bytes) -> list[DekNeed]: ...
@@ -610,6 +612,7 @@ class Pasted:
     @property
     def mod_revision(self) -> int | None: ...
 
+def is_store(head: bytes) -> bool: ...
 def read_pasted(data: bytes, form: str = "auto") -> list[Pasted]: ...
 def validate(
     text: str | bytes,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from k8senc.errors import RemoteError
 from k8senc.etcd_client import Compacted, EtcdClient
 from k8senc.rows import Batch
 
-__all__ = ["RANGES", "EtcdRows"]
+__all__ = ["RANGES", "EtcdRows", "Range"]
 
 _PAGE = 500
+Range = tuple[bytes, bytes]
 # All keys of kine, which answers nothing when it is asked for an open range at a revision; and what only etcd can have.
-RANGES = ((b"\0", b"\x7f"), (b"\x7f", b"\0"))
+RANGES: Sequence[Range] = ((b"\0", b"\x7f"), (b"\x7f", b"\0"))
 
 
 class EtcdRows:
@@ -24,12 +25,12 @@ class EtcdRows:
     compact_revision = 0
     bytes = 0
 
-    def __init__(self, client: EtcdClient, *, rate: int, revision: int = 0, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, client: EtcdClient, *, rate: int, revision: int = 0, ranges: Sequence[Range] = RANGES, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client, self._rate, self._sleep = client, rate, sleep
         # A page is at most a second's worth, so that nobody waits longer for Ctrl-C.
         self._page = max(1, min(_PAGE, rate))
         self.revision, self.done, self.total = revision, 0, 0
-        self._ranges = list(RANGES)
+        self._ranges = list(ranges)
         self._due = 0.0
 
     def next_batch(self) -> Batch | None:
@@ -42,9 +43,10 @@ class EtcdRows:
         started = time.monotonic()
         begin, end = self._ranges[0]
         try:
-            page = self._client.page(begin, end, limit=self._page, revision=self.revision)
+            # kine knows no limit where one key is asked for.
+            page = self._client.page(begin, end, limit=self._page if end else 0, revision=self.revision)
         except Compacted as error:
-            hint = "kube-apiserver compacts every five minutes, so give a higher --rate, or audit a snapshot"
+            hint = "kube-apiserver compacts every five minutes, so give a higher --rate, or read a snapshot"
             raise RemoteError("etcd-compacted", f"{error}; {hint}") from None
         except RemoteError as error:
             if "larger than max" not in str(error) or self._page == 1:

@@ -6,17 +6,21 @@ import base64
 import binascii
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from k8senc.command import USAGE, Failure, read_file
+from k8senc.command import USAGE, Failure, kms_of, read_file
 
 if TYPE_CHECKING:
+    from k8senc._native import Config
+    from k8senc.kms import Kms
     from k8senc.unwrapping import Offline
 
-__all__ = ["key_from", "offline_of", "opening_options"]
+__all__ = ["Opening", "key_from", "opening_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,25 +39,45 @@ _OPTIONS = [
 ]
 
 
-def opening_options(command: F) -> F:
-    """The options that say what unwraps DEKs and seeds; `offline_of` takes all but the first."""
+@dataclass(frozen=True, repr=False)
+class Opening:
+    """What unwraps DEKs and seeds, as it was given: each an option of `opening_options`."""
+
+    kms_specs: tuple[str, ...]
+    recovery_keys: tuple[str, ...]
+    local_keks: tuple[str, ...]
+    cluster_label: str | None
+    set_key: str | None
+
+    def kms(self, config: Config | None) -> dict[str, Kms]:
+        """Who answers for which KMS provider of the configuration."""
+        return kms_of(self.kms_specs, config, self.offline())
+
+    def offline(self) -> Offline:
+        """What opens records of k8senc's KMS plugin. Raises `Failure` for a source that holds no key of 32 bytes."""
+        from k8senc.unwrapping import Offline
+
+        if (self.recovery_keys or self.local_keks) and self.cluster_label is None:
+            raise Failure(USAGE, "--recovery-key and --local-kek need --cluster-label: every record is bound to its cluster's label")
+        return Offline(
+            self.cluster_label,
+            None if self.set_key is None else _sized(self.set_key, "--set-key")[1],
+            tuple(_sized(source, "--recovery-key") for source in self.recovery_keys),
+            tuple(_sized(source, "--local-kek") for source in self.local_keks),
+        )
+
+
+def opening_options(command: F) -> Callable[..., Any]:
+    """Adds the options that say what unwraps DEKs and seeds; the command gets them as its one argument `opening`."""
+
+    @wraps(command)
+    def bundled(*args: Any, kms_specs: tuple[str, ...], recovery_keys: tuple[str, ...], local_keks: tuple[str, ...], cluster_label: str | None, set_key: str | None, **others: Any) -> Any:
+        return command(*args, opening=Opening(kms_specs, recovery_keys, local_keks, cluster_label, set_key), **others)
+
+    wrapped: Callable[..., Any] = bundled
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-def offline_of(recovery_keys: tuple[str, ...], local_keks: tuple[str, ...], cluster_label: str | None, set_key: str | None) -> Offline:
-    """What they say. Raises `Failure` for a source that holds no key of 32 bytes."""
-    from k8senc.unwrapping import Offline
-
-    if (recovery_keys or local_keks) and cluster_label is None:
-        raise Failure(USAGE, "--recovery-key and --local-kek need --cluster-label: every record is bound to its cluster's label")
-    return Offline(
-        cluster_label,
-        None if set_key is None else _sized(set_key, "--set-key")[1],
-        tuple(_sized(source, "--recovery-key") for source in recovery_keys),
-        tuple(_sized(source, "--local-kek") for source in local_keks),
-    )
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def key_from(source: str, option: str = "--key") -> tuple[str, bytes]:

@@ -61,7 +61,9 @@ class KineRows:
                 raise SnapshotError("not-kine", f"the table kine lacks {', '.join(sorted(_COLUMNS - columns))}")
             # One read transaction for everything.
             self._connection.execute("BEGIN")
-            (rows,) = self._connection.execute("SELECT COUNT(*) FROM kine").fetchone()
+            rows, newest = self._connection.execute("SELECT COUNT(*), MAX(id) FROM kine").fetchone()
+            (compacted,) = self._connection.execute("SELECT MAX(prev_revision) FROM kine WHERE name = 'compact_rev_key'").fetchone()
+            self.revision, self.compact_revision = newest or 0, compacted or 0
         except sqlite3.Error as error:
             raise SnapshotError("sqlite", self._explained(error)) from None
         self.total = rows + self.bytes // (1 << 20)

@@ -1,20 +1,25 @@
-"""What `audit` and `drill` read: a file, a member's data directory, kine's database, a live etcd, standard input, a URL."""
+"""What `audit`, `drill` and `decrypt` read: a file, a member's data directory, kine's database, a live etcd, standard input, a URL."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from k8senc._native import Audit, Config, escape
+from k8senc._native import Audit, Config, Recovery, escape
 from k8senc.command import UNREADABLE, USAGE, Failure, note, progress
+from k8senc.errors import SnapshotError
 
-__all__ = ["LIVE_OPTIONS", "Live", "Source", "label_of", "live_options", "opened"]
+if TYPE_CHECKING:
+    from k8senc.auditing import Progress
+
+__all__ = ["Live", "Source", "label_of", "live_options", "opened"]
 
 PASSWORD = "K8SENC_ETCD_PASSWORD"
 _ETCD_AS = {"etcd": "https", "etcd+http": "http", "etcd+unix": "unix"}
@@ -57,11 +62,29 @@ class Source:
         assert self.path is not None
         return Audit(self.path, config, logs=[*self.logs, *logs], threads=threads, hash=hash, **options)
 
+    def tell_pending(self, progress: Progress | None = None) -> bool:
+        """Whether a member's log holds writes that its file does not have yet, or cannot be read; says so."""
+        if not self.logs:
+            return False
+        assert self.path is not None
+        try:
+            report = json.loads(Audit(self.path, None, logs=list(self.logs), hash=False).report(progress)[0])
+        except SnapshotError as error:
+            note(f"the write-ahead log of {self.label} cannot be read: {error}; what only it holds is missing here")
+            return True
+        pending: int = report["log"]["pending"]
+        if pending:
+            note(f"{pending:,} writes are in the write-ahead log of {self.label} alone, as the member did not end cleanly: this is the state before them; start etcd once on a copy of the folder, stop it cleanly, and read that")
+        return pending > 0
 
-LIVE_OPTIONS = [
+    def recovery(self, config: Config | None, keys: list[tuple[str, bytes]], **options: Any) -> Recovery:
+        """What takes objects out of it."""
+        return Recovery(None if self.rows is not None else self.path, config, keys, rows=self.rows, **options)
+
+
+_LIVE_OPTIONS = [
     click.option("--cacert", type=click.Path(path_type=Path), metavar="FILE", help="etcd://: the certificate authority of the server."),
     click.option("--cert", type=click.Path(path_type=Path), metavar="FILE", help="etcd://: the client's certificate."),
-    click.option("--key", "key_file", type=click.Path(path_type=Path), metavar="FILE", help="etcd://: its private key."),
     click.option("--user", metavar="NAME", help=f"etcd://: log in; the password is asked for, or taken from the environment's {PASSWORD}."),
     click.option("--rate", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, metavar="N", help="etcd://: read at most N keys a second."),
     click.option("--running", is_flag=True, help="Read the data directory of a member that runs, although the copy may be torn."),
@@ -75,16 +98,29 @@ def label_of(target: str) -> str:
     return "standard input" if target == "-" else without_password(target)
 
 
-def live_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of sources that are no plain files."""
-    for option in reversed(LIVE_OPTIONS):
-        command = option(command)
-    return command
+def live_options(*key_names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds the options of sources that are no plain files; the command gets them as its one argument `live`.
+
+    `key_names` are those of the option for the client's private key: `--key` means another key to some commands.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def bundled(*args: Any, cacert: Path | None, cert: Path | None, key_file: Path | None, user: str | None, rate: int, running: bool, **others: Any) -> Any:
+            return command(*args, live=Live(cacert, cert, key_file, user, rate, running), **others)
+
+        wrapped: Callable[..., Any] = bundled
+        key_option = click.option(*key_names, "key_file", type=click.Path(path_type=Path), metavar="FILE", help="etcd://: its private key.")
+        for option in reversed([*_LIVE_OPTIONS[:2], key_option, *_LIVE_OPTIONS[2:]]):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
 
 
 @contextmanager
-def opened(target: str, live: Live) -> Iterator[Source]:
-    """Finds out what `target` is, and opens it."""
+def opened(target: str, live: Live, *, etcd_key: bytes | None = None, revision: int = 0) -> Iterator[Source]:
+    """Finds out what `target` is, and opens it. A live etcd is asked for that key alone, and at that revision, if given."""
     from k8senc import remote
 
     with ExitStack() as stack:
@@ -94,7 +130,7 @@ def opened(target: str, live: Live) -> Iterator[Source]:
             stack.callback(held.close)
             yield Source("standard input", "stdin", held.path)
         elif target.startswith(_ETCD):
-            yield _etcd(target, live, stack)
+            yield _etcd(target, live, stack, etcd_key, revision)
         elif target.startswith(_DATABASES):
             raise Failure(USAGE, "a database of kine is read through kine: give its socket, such as etcd+unix:///var/lib/rancher/k3s/server/kine.sock, for the current values; what lies beside them is read in SQLite alone")
         elif remote.is_url(target):
@@ -135,7 +171,7 @@ def _folder(path: Path, live: Live) -> Source:
     return Source(escape(str(path)), path.resolve().name, found.db, tuple(found.logs))
 
 
-def _etcd(target: str, live: Live, stack: ExitStack) -> Source:
+def _etcd(target: str, live: Live, stack: ExitStack, etcd_key: bytes | None, revision: int) -> Source:
     import os
 
     # gRPC would write lines of its own to stderr before ours.
@@ -149,13 +185,13 @@ def _etcd(target: str, live: Live, stack: ExitStack) -> Source:
     if live.user:
         password = os.environ.get(PASSWORD) or click.prompt(f"password of {live.user} at etcd", hide_input=True, err=True)
     client = stack.enter_context(EtcdClient(endpoint, Tls(live.cacert, live.cert, live.key), user=live.user, password=password))
-    revision = 0
+    ranges = etcd_rows.RANGES if etcd_key is None else ((etcd_key, b""),)
 
     def rows() -> etcd_rows.EtcdRows:
         nonlocal revision
         if not revision:
             # Every pass reads the same revision.
             revision = client.page(*etcd_rows.RANGES[0], limit=1, keys_only=True).revision
-        return etcd_rows.EtcdRows(client, rate=live.rate, revision=revision)
+        return etcd_rows.EtcdRows(client, rate=live.rate, revision=revision, ranges=ranges)
 
     return Source(escape(target), target, None, rows=rows)

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use k8s_object::{
-    EtcdName, Form, Types, classify, find_protobuf, looks_like_object, metadata, parse_etcd_key,
+    EtcdName, Form, Types, classify, looks_like_object, metadata, object_starts, parse_etcd_key,
     render, render_masked,
 };
 
@@ -24,7 +24,7 @@ pub fn object(data: &[u8]) {
             .all(|rendered| Some(rendered) == written.first()),
         "forms differ: {written:?}"
     );
-    assert!(find_protobuf(data).is_none_or(|at| at < data.len()));
+    assert!(object_starts(data).all(|at| at < data.len()));
     let kind = classify(data);
     let _ = (
         format!("{kind:?}"),

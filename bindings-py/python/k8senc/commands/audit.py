@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from k8senc._native import escape
-from k8senc.command import CLEAN, EXIT_CODES, UNDECIDED, UNREADABLE, USAGE, Failure, about, kms_of, note, progress, read_config, read_file, writes
-from k8senc.key_sources import offline_of, opening_options
+from k8senc.command import CLEAN, EXIT_CODES, UNDECIDED, UNREADABLE, USAGE, Failure, about, note, progress, read_config, read_file, writes
+from k8senc.key_sources import Opening, opening_options
 from k8senc.sources import Live, label_of, live_options, opened
 
 FORMATS = ("json", "jsonl", "sarif", "csv", "csv-findings", "markdown", "html", "prometheus")
@@ -48,17 +48,13 @@ class _Days(click.ParamType[int]):
 @click.option("--etcd-prefix", metavar="PREFIX", help="kube-apiserver's --etcd-prefix, where it is not one of the usual.")
 @click.option("--threads", type=click.IntRange(min=0), default=0, metavar="N", help="Threads to use; 0 is all.")
 @click.option("--no-hash", is_flag=True, help="Do not check the SHA-256 behind the snapshot.")
-@live_options
+@live_options("--cert-key", "--key")
 @click.pass_context
 def audit(
     context: click.Context,
     snapshot: str,
     config_files: tuple[Path, ...],
-    kms_specs: tuple[str, ...],
-    recovery_keys: tuple[str, ...],
-    local_keks: tuple[str, ...],
-    cluster_label: str | None,
-    set_key: str | None,
+    opening: Opening,
     form: str,
     reports: tuple[str, ...],
     logs: tuple[Path, ...],
@@ -73,12 +69,7 @@ def audit(
     etcd_prefix: str | None,
     threads: int,
     no_hash: bool,
-    cacert: Path | None,
-    cert: Path | None,
-    key_file: Path | None,
-    user: str | None,
-    rate: int,
-    running: bool,
+    live: Live,
 ) -> None:
     """What in an etcd snapshot is encrypted, with which provider and key; what is stale, what cannot be
     read, and what still lies there in plaintext.
@@ -106,11 +97,10 @@ def audit(
     earlier = read_file(baseline, "the baseline").decode("utf-8", "replace") if baseline else None
     configs = [read_config(file) for file in config_files]
     config = configs[0] if configs else None
-    kms = kms_of(kms_specs, config, offline_of(recovery_keys, local_keks, cluster_label, set_key))
+    kms = opening.kms(config)
     prefix = etcd_prefix.encode() if etcd_prefix is not None else None
     names = _names(config_files)
     files = tuple(_log_files(logs))
-    live = Live(cacert, cert, key_file, user, rate, running)
 
     capped = False
     with about(label_of(snapshot)), opened(snapshot, live) as source:

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from k8senc._native import escape
-from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, about, kms_of, note, progress, read_config
-from k8senc.key_sources import offline_of, opening_options
+from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, about, note, progress, read_config
+from k8senc.key_sources import Opening, opening_options
 from k8senc.sources import Live, label_of, live_options, opened
 
 EXIT_CODES = """\b
@@ -19,8 +19,8 @@ Exit codes:
   1  some do not open, or nothing is in it
   2  the command or the configuration is wrong
   3  the snapshot cannot be read or is damaged
-  4  some wait for a KMS that was not asked, or did not answer
-  5  a KMS could not be reached
+  4  some wait for a KMS that was not asked, or did not answer; or a member's log holds newer values
+  5  a KMS, an etcd or a URL could not be reached
   130  interrupted"""
 
 
@@ -32,27 +32,18 @@ Exit codes:
 @click.option("--etcd-prefix", metavar="PREFIX", help="kube-apiserver's --etcd-prefix, where it is not one of the usual.")
 @click.option("--max-kms-calls", type=click.IntRange(min=0), default=1_000, show_default=True, metavar="N", help="Call no KMS when the snapshot asks for more than N calls.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before calling a KMS.")
-@live_options
+@live_options("--cert-key", "--key")
 @click.pass_context
 def drill(
     context: click.Context,
     snapshot: str,
     config_file: Path,
-    kms_specs: tuple[str, ...],
-    recovery_keys: tuple[str, ...],
-    local_keks: tuple[str, ...],
-    cluster_label: str | None,
-    set_key: str | None,
+    opening: Opening,
     form: str,
     etcd_prefix: str | None,
     max_kms_calls: int,
     yes: bool,
-    cacert: Path | None,
-    cert: Path | None,
-    key_file: Path | None,
-    user: str | None,
-    rate: int,
-    running: bool,
+    live: Live,
 ) -> None:
     """Whether a backup can be opened with the keys in escrow. Every live value is decrypted, none is written.
 
@@ -62,13 +53,12 @@ def drill(
     Examples:
       k8senc drill snapshot.db -c escrow/encryption-config.yaml --kms cloud=unix:///run/kms.sock
       k8senc drill snapshot.db -c escrow/encryption-config.yaml --recovery-key file:recovery.key --cluster-label prod
-      k8senc drill snapshot.db -c escrow/encryption-config.yaml --format json | jq .restorable
+      k8senc drill s3://backups/etcd.db -c escrow/encryption-config.yaml --format json | jq .restorable
     """
     from k8senc import auditing, kms_calls
 
     config = read_config(config_file)
-    kms = kms_of(kms_specs, config, offline_of(recovery_keys, local_keks, cluster_label, set_key))
-    live = Live(cacert, cert, key_file, user, rate, running)
+    kms = opening.kms(config)
     with about(label_of(snapshot)), opened(snapshot, live) as source:
         run = source.audit(config, etcd_prefix=etcd_prefix.encode() if etcd_prefix is not None else None)
         if config.kms_providers:
@@ -77,6 +67,8 @@ def drill(
             kms_calls.make(run, planned, kms, max_kms_calls, yes)
         with progress("opening every value") as told:
             answer = json.loads(run.finish(told).drill())
+        with progress("reading the log") as told:
+            behind = source.tell_pending(told)
     if form == "json":
         click.echo(json.dumps(answer, indent=2))
     else:
@@ -85,7 +77,7 @@ def drill(
         note(f"{source.label} is damaged: etcd would refuse to restore it")
         context.exit(UNREADABLE)
     if answer["restorable"]:
-        context.exit(CLEAN)
+        context.exit(UNDECIDED if behind else CLEAN)
     if not answer["live"]:
         note(f"{source.label} holds no Kubernetes objects: nothing is proven")
     only_waits = answer["missing"] and all(one["code"] == "dek-missing" for one in answer["missing"])

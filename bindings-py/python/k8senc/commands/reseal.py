@@ -11,7 +11,7 @@ import click
 from k8senc._native import Config, escape
 from k8senc.command import CLEAN, FINDINGS, USAGE, Failure, kms_of, read_config
 from k8senc.etcd_access import client_of, etcd_options
-from k8senc.key_sources import key_from, offline_of, opening_options
+from k8senc.key_sources import Opening, key_from, opening_options
 
 if TYPE_CHECKING:
     from k8senc.kms import Kms
@@ -56,11 +56,7 @@ def reseal(
     value_file: Path | None,
     config_file: Path,
     from_file: Path | None,
-    kms_specs: tuple[str, ...],
-    recovery_keys: tuple[str, ...],
-    local_keks: tuple[str, ...],
-    cluster_label: str | None,
-    set_key: str | None,
+    opening: Opening,
     key_sources: tuple[str, ...],
     any_key: bool,
     moved: bool,
@@ -93,8 +89,7 @@ def reseal(
         raise Failure(USAGE, "--write writes to a live etcd: it needs --endpoint; --output makes a file")
     config = read_config(config_file)
     old = read_config(from_file) if from_file is not None else config
-    offline = offline_of(recovery_keys, local_keks, cluster_label, set_key)
-    writes_with, opens_with = _kms(kms_specs, config, old, None), _kms(kms_specs, old, config, offline)
+    writes_with, opens_with = _kms(opening.kms_specs, config, old, None), _kms(opening.kms_specs, old, config, opening.offline())
     keys = [key_from(source) for source in key_sources]
     key, prefix = os.fsencode(etcd_key), None if etcd_prefix is None else os.fsencode(etcd_prefix)
     client = client_of(endpoint, cacert, cert, cert_key, etcd_user, etcd_password)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from k8senc._native import Config, Recovery, escape, resource_of
-from k8senc.command import CLEAN, FINDINGS, UNDECIDED, USAGE, Failure, kms_of, note, progress, read_config, writes
+from k8senc.command import CLEAN, FINDINGS, UNDECIDED, USAGE, Failure, note, progress, read_config, writes
 from k8senc.etcd_access import client_of, etcd_options
-from k8senc.key_sources import offline_of, opening_options
+from k8senc.key_sources import Opening, opening_options
 
 if TYPE_CHECKING:
     from k8senc._native import Chain
@@ -57,11 +57,7 @@ def unreadable(
     etcd_user: str | None,
     etcd_password: str | None,
     config_file: Path,
-    kms_specs: tuple[str, ...],
-    recovery_keys: tuple[str, ...],
-    local_keks: tuple[str, ...],
-    cluster_label: str | None,
-    set_key: str | None,
+    opening: Opening,
     resource: str | None,
     save: Path | None,
     remove: str | None,
@@ -100,7 +96,7 @@ def unreadable(
 
         api = Api(access.load(kubeconfig, context_name))
     config = read_config(config_file)
-    kms = kms_of(kms_specs, config, offline_of(recovery_keys, local_keks, cluster_label, set_key))
+    kms = opening.kms(config)
     scan = _Scan(client, config, kms, os.fsencode(etcd_prefix), resource, max_kms_calls)
     found = list(scan.run())
     for item, code, text in found:
