@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -13,13 +14,12 @@ import yaml
 from click.testing import CliRunner
 from k8senc import RemoteError
 from k8senc.cli import main
-from k8senc.etcd_client import EtcdClient
+from k8senc.etcd_client import EtcdClient, Tls
 
 from tests.etcd_server import etcd, free_port
-from tests.test_cli import CONFIG, KEKS, SNAPSHOT, k8senc, sentence
+from tests.test_cli import COMMAND, CONFIG, ENVIRONMENT, KEKS, SNAPSHOT, k8senc, sentence
 from tests.test_etcd_client import _pki, etcdctl
 from tests.test_repairing import NEW, OLD, key, sealed, secret, write
-from k8senc.etcd_client import Tls
 
 SAMPLE_KEYS = ["-c", CONFIG, f"--kms=cloud-kms={KEKS}", f"--kms=legacy-kms={KEKS}"]
 
@@ -69,6 +69,31 @@ def test_a_live_etcd(tmp_path: Path, enc: Path) -> None:
         assert run.returncode == 5 and "compacted" in sentence(run)
     run = k8senc(*asked)
     assert run.returncode == 5 and "does not answer" in sentence(run)
+
+
+@pytest.mark.parametrize("ends", ["we", "etcd"])
+def test_an_end_in_the_middle_leaves_whole_files_and_says_so(tmp_path: Path, enc: Path, ends: str) -> None:
+    out = tmp_path / "out"
+    with etcd(tmp_path / "data") as endpoint:
+        for number in range(40):
+            write(endpoint, key(f"s-{number:02}"), sealed(NEW, f"s-{number:02}"))
+        command = [*COMMAND, "decrypt", endpoint.replace("http://", "etcd+http://"), "--all", "-c", enc, "-o", out, "--rate", "3"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+        until = time.monotonic() + 30
+        while not list(out.rglob("*.yaml")):
+            assert time.monotonic() < until and process.poll() is None
+            time.sleep(0.1)
+        if ends == "we":
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+    if ends == "etcd":
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == {"we": 130, "etcd": 5}[ends]
+    assert b"every file that was written is whole" in told
+    files = list(out.rglob("*.yaml"))
+    assert 0 < len(files) < 40 and all(password(file.read_bytes())[0] == file.stem for file in files)
+    last = json.loads((out / "index.jsonl").read_text().splitlines()[-1])
+    assert last["complete"] is False and last["summary"]["written"] == len(files)
 
 
 def test_a_live_etcd_with_tls(tmp_path: Path, enc: Path) -> None:

@@ -175,7 +175,7 @@ def _kept(folder: Path) -> Iterator[None]:
         yield
     except RemoteError:
         if folder.exists():
-            note(f"{escape(str(folder))} holds what came before that; {_WHOLE}")
+            note(f"{escape(str(folder))} holds what was read until the source ended; {_WHOLE}")
         raise
 
 
