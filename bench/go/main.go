@@ -43,12 +43,12 @@ func run(args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "crypto":
 		return worker()
-	case len(args) == 3 && args[0] == "make":
+	case len(args) == 3 && (args[0] == "make" || args[0] == "remake"):
 		n, err := strconv.Atoi(args[2])
 		if err != nil {
 			return err
 		}
-		return makeFile(args[1], n)
+		return makeFile(args[1], n, args[0] == "remake")
 	case len(args) == 3 && args[0] == "sha256":
 		return rounds(args, func() (int, error) { return hashFile(args[1]) })
 	case len(args) == 3:
@@ -64,7 +64,7 @@ func run(args []string) error {
 		}
 		return rounds(args, func() (int, error) { return pass(db) })
 	}
-	return errors.New("usage: bench crypto | make FILE OBJECTS | foreach|classify|decrypt|sha256 FILE ROUNDS")
+	return errors.New("usage: bench crypto | make|remake FILE OBJECTS | foreach|classify|decrypt|sha256 FILE ROUNDS")
 }
 
 // rounds prints how long each of the passes took, in milliseconds: the first one on fresh page tables, the others warm.
@@ -187,8 +187,9 @@ func transformer() (value.Transformer, error) {
 		value.PrefixTransformer{Prefix: []byte(prefix), Transformer: gcm}), nil
 }
 
-// makeFile writes what a snapshot of a cluster with n Secrets looks like, and the configuration that opens it.
-func makeFile(path string, n int) error {
+// makeFile writes what a snapshot of a cluster with n Secrets looks like, and the configuration that opens it; rewritten: after
+// each was written once more and the first revisions were compacted, so that these lie in free pages.
+func makeFile(path string, n int, rewritten bool) error {
 	config := fmt.Sprintf("apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n  - resources: [secrets]\n"+
 		"    providers:\n      - aesgcm: {keys: [{name: key1, secret: %s}]}\n      - identity: {}\n", base64.StdEncoding.EncodeToString(aesKey()))
 	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "config.yaml"), []byte(config), 0o600); err != nil {
@@ -198,7 +199,7 @@ func makeFile(path string, n int) error {
 	if err != nil {
 		return err
 	}
-	if err := fill(db, n); err != nil {
+	if err := fill(db, n, rewritten); err != nil {
 		return err
 	}
 	if err := db.Close(); err != nil {
@@ -207,7 +208,7 @@ func makeFile(path string, n int) error {
 	return appendHash(path)
 }
 
-func fill(db *bolt.DB, n int) error {
+func fill(db *bolt.DB, n int, rewritten bool) error {
 	t, err := transformer()
 	if err != nil {
 		return err
@@ -225,22 +226,45 @@ func fill(db *bolt.DB, n int) error {
 		}
 		return errors.Join(meta.Put([]byte("consistent_index"), number(uint64(n))), meta.Put([]byte("term"), number(2)))
 	})
-	for from := 0; from < n && err == nil; from += batch {
+	if err != nil {
+		return err
+	}
+	revisions := n
+	if rewritten {
+		revisions = 2 * n
+	}
+	for from := 0; from < revisions && err == nil; from += batch {
 		err = db.Update(func(tx *bolt.Tx) error {
 			rows := tx.Bucket(bucket)
 			rows.FillPercent = 0.9 // as etcd does
-			for i := from; i < min(from+batch, n); i++ {
-				if err := put(rows, t, i); err != nil {
+			for i := from; i < min(from+batch, revisions); i++ {
+				if err := put(rows, t, i%n, uint64(i+2)); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
-	return err
+	if err != nil || !rewritten {
+		return err
+	}
+	return db.Update(func(tx *bolt.Tx) error {
+		for i := range n {
+			if err := tx.Bucket(bucket).Delete(rowKey(uint64(i + 2))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-func put(rows *bolt.Bucket, t value.Transformer, i int) error {
+func rowKey(revision uint64) []byte {
+	key := append(binary.BigEndian.AppendUint64(nil, revision), '_')
+	return binary.BigEndian.AppendUint64(key, 0)
+}
+
+// put writes object i at a revision.
+func put(rows *bolt.Bucket, t value.Transformer, i int, revision uint64) error {
 	name := fmt.Sprintf("/registry/secrets/team-%03d/secret-%06d", i%500, i)
 	plain := fmt.Sprintf(`{"apiVersion":"v1","kind":"Secret","metadata":{"namespace":"team-%03d","name":"secret-%06d"},"data":{"a":"`, i%500, i)
 	const end = `"}}`
@@ -249,10 +273,6 @@ func put(rows *bolt.Bucket, t value.Transformer, i int) error {
 	if err != nil {
 		return err
 	}
-	revision := uint64(i + 2)
-	key := binary.BigEndian.AppendUint64(nil, revision)
-	key = append(key, '_')
-	key = binary.BigEndian.AppendUint64(key, 0)
 	var message []byte
 	message = protowire.AppendTag(message, 1, protowire.BytesType)
 	message = protowire.AppendString(message, name)
@@ -265,7 +285,7 @@ func put(rows *bolt.Bucket, t value.Transformer, i int) error {
 	}
 	message = protowire.AppendTag(message, 5, protowire.BytesType)
 	message = protowire.AppendBytes(message, stored)
-	return rows.Put(key, message)
+	return rows.Put(rowKey(revision), message)
 }
 
 // appendHash makes the file what the snapshot API answers: the pages, then their SHA-256.

@@ -2,9 +2,10 @@
 //!
 //! `k8senc-bench crypto` answers lines, `config SECONDS` times files of many shapes, `instructions [NAME]` does a fixed piece of work.
 //!
-//! `k8senc-bench classify|decrypt|audit|sha256|memory mapped|read FILE CONFIG THREADS ROUNDS` times passes over one file. It prints
-//! milliseconds and rows of each round; the first one is on a fresh process, the others are warm. `memory` prints the most
-//! anonymous memory, in KiB, seen during a whole audit, and the live keys.
+//! `k8senc-bench MODE mapped|read FILE CONFIG THREADS ROUNDS` times passes over one file. It prints milliseconds and rows of each
+//! round; the first one is on a fresh process, the others are warm. Modes: `classify`, `decrypt`, `audit` (with hash), `residue`
+//! (classifies, and its rows are those of free pages), `sha256`, `touch` (adds up the file's words, as fast as memory gives
+//! them), and `memory`, which prints the most anonymous memory, in KiB, seen during a whole audit, and the live keys.
 
 mod crypto;
 mod files;
@@ -35,7 +36,7 @@ fn main() -> Outcome<()> {
     }
     let [mode, access, file, config, threads, rounds] = args.as_slice() else {
         return Err(
-            "usage: k8senc-bench classify|decrypt|audit|sha256|memory mapped|read FILE CONFIG THREADS ROUNDS"
+            "usage: k8senc-bench classify|decrypt|audit|residue|sha256|touch|memory mapped|read FILE CONFIG THREADS ROUNDS"
                 .into(),
         );
     };
@@ -49,21 +50,25 @@ fn main() -> Outcome<()> {
     let mut options = Options::new(&NATIVE);
     options.threads = threads.parse()?;
     options.hash = matches!(mode.as_str(), "audit" | "memory");
-    let config = (mode != "classify").then_some(&config);
+    let config = (!matches!(mode.as_str(), "classify" | "residue")).then_some(&config);
     if mode == "memory" {
         return memory(source, config, options);
     }
     for _ in 0..rounds.parse::<usize>()? {
         let begin = Instant::now();
-        let rows = if mode == "sha256" {
-            hash(source)?
-        } else {
-            rows(&audit(
-                source,
-                config,
-                &DekTable::with_backend(&NATIVE),
-                &options,
-            )?)?
+        let rows = match mode.as_str() {
+            "sha256" => hash(source)?,
+            "touch" => touch(source)?,
+            _ => {
+                let deks = DekTable::with_backend(&NATIVE);
+                let report = audit(source, config, &deks, &options)?;
+                let live = rows(&report)?;
+                if mode == "residue" {
+                    report.residue.map_or(0, |found| found.rows)
+                } else {
+                    live
+                }
+            }
         };
         println!("{:.3} {rows}", begin.elapsed().as_secs_f64() * 1000.0);
     }
@@ -95,6 +100,20 @@ fn hash(source: &(dyn PageSource + Sync)) -> Outcome<u64> {
     }
     std::hint::black_box(hasher.finalize());
     Ok(at)
+}
+
+/// Reads all of a mapped file and does next to nothing with it.
+fn touch(source: &(dyn PageSource + Sync)) -> Outcome<u64> {
+    let len = usize::try_from(source.len())?;
+    let bytes = source
+        .slice(0, len)
+        .ok_or("only a mapped file can be touched")?;
+    let (words, _) = bytes.as_chunks::<8>();
+    let sum = words
+        .iter()
+        .fold(0_u64, |sum, word| sum.wrapping_add(u64::from_le_bytes(*word)));
+    std::hint::black_box(sum);
+    Ok(source.len())
 }
 
 fn memory(
