@@ -109,9 +109,9 @@ fn touch(source: &(dyn PageSource + Sync)) -> Outcome<u64> {
         .slice(0, len)
         .ok_or("only a mapped file can be touched")?;
     let (words, _) = bytes.as_chunks::<8>();
-    let sum = words
-        .iter()
-        .fold(0_u64, |sum, word| sum.wrapping_add(u64::from_le_bytes(*word)));
+    let sum = words.iter().fold(0_u64, |sum, word| {
+        sum.wrapping_add(u64::from_le_bytes(*word))
+    });
     std::hint::black_box(sum);
     Ok(source.len())
 }
