@@ -19,31 +19,99 @@ export function fileSource(file) {
 }
 
 const BLOCK = 1 << 20;
-const BLOCKS = 16;
+/** Most blocks read ahead, and most of all that are kept: 16 and 32 MiB. */
+const READ = 16;
+const KEPT = 32;
 
-/** Reads whole blocks and keeps the ones used last, at most 16 MiB. */
+const length = ({ first, end }) => end - first;
+
+/** How many blocks to read after a stretch: twice as many while they are used, half as many when most were not. */
+function onwards(stretch) {
+  let used = 0;
+  for (let marks = stretch.used; marks !== 0; marks &= marks - 1) used += 1;
+  return 2 * used >= length(stretch) ? Math.min(READ, 2 * stretch.reach) : Math.max(1, stretch.reach >> 1);
+}
+
+/**
+ * Reads stretches of blocks of 1 MiB and keeps the ones used last. What goes on near a stretch that is kept, forwards or
+ * backwards, is read ahead: a read of a browser's `File` costs milliseconds whatever its length.
+ */
 export function cached({ size, read }) {
-  const blocks = new Map();
-  const block = (start) => {
-    const known = blocks.get(start);
-    if (known) {
-      blocks.delete(start);
-      blocks.set(start, known);
-      return known;
-    }
-    const bytes = read(start, Math.min(BLOCK, size - start));
-    if (blocks.size >= BLOCKS) blocks.delete(blocks.keys().next().value);
-    blocks.set(start, bytes);
-    return bytes;
+  // The stretch that holds a block; all of them, the one used last at the end; the one used last.
+  const holders = new Map();
+  const stretches = new Set();
+  let [kept, latest] = [0, null];
+
+  const drop = (stretch) => {
+    for (let at = stretch.first; at < stretch.end; at += 1) holders.delete(at);
+    stretches.delete(stretch);
+    kept -= length(stretch);
+    if (latest === stretch) latest = null;
   };
-  return (offset, length) => {
-    const start = offset - (offset % BLOCK);
-    if (length > BLOCK) return read(offset, length);
-    if (offset + length <= start + BLOCK) return block(start).subarray(offset - start, offset - start + length);
-    const out = new Uint8Array(length);
-    const head = block(start).subarray(offset - start);
+
+  /** The nearest stretch on one side, if it reached so far that what lies between is worth reading too. */
+  const near = (block, step) => {
+    for (let far = 1; far <= READ; far += 1) {
+      const found = holders.get(block + step * far);
+      if (found) return far <= 4 * found.reach ? found : undefined;
+    }
+    return undefined;
+  };
+
+  const range = (block) => {
+    const [before, behind] = [near(block, -1), near(block, 1)];
+    if (before && behind) {
+      before.reach = behind.reach = Math.max(before.reach, behind.reach);
+      return { first: before.end, end: behind.first, reach: before.reach };
+    }
+    const beside = before ?? behind;
+    const reach = beside ? onwards(beside) : 1;
+    let [first, end] = [before ? before.end : block, behind ? behind.first : block + 1];
+    if (before) {
+      while (end < first + reach && end * BLOCK < size && !holders.has(end)) end += 1;
+    }
+    while (behind && first > end - reach && first > 0 && !holders.has(first - 1)) first -= 1;
+    return { first, end, reach };
+  };
+
+  const load = (block) => {
+    const stretch = { ...range(block), used: 0, start: 0, bytes: null };
+    for (const oldest of stretches) {
+      if (kept + length(stretch) <= KEPT) break;
+      drop(oldest);
+    }
+    stretch.start = stretch.first * BLOCK;
+    const wanted = Math.min(stretch.end * BLOCK, size) - stretch.start;
+    stretch.bytes = read(stretch.start, wanted);
+    if (stretch.bytes.length !== wanted) throw new RangeError(`${stretch.bytes.length} bytes instead of ${wanted}`);
+    for (let at = stretch.first; at < stretch.end; at += 1) holders.set(at, stretch);
+    stretches.add(stretch);
+    kept += length(stretch);
+    return stretch;
+  };
+
+  const holder = (block) => {
+    if (!latest || block < latest.first || block >= latest.end) {
+      const known = holders.get(block);
+      // Those used last stand at the end.
+      if (known && stretches.delete(known)) stretches.add(known);
+      latest = known ?? load(block);
+    }
+    latest.used |= 1 << (block - latest.first);
+    return latest;
+  };
+
+  /** Lends bytes until the next call. */
+  return (offset, wanted) => {
+    if (wanted > BLOCK) return read(offset, wanted);
+    if (offset + wanted > size) throw new RangeError(`no ${wanted} bytes at ${offset}`);
+    const { start, bytes, end } = holder(Math.floor(offset / BLOCK));
+    const from = offset - start;
+    if (from + wanted <= bytes.length) return bytes.subarray(from, from + wanted);
+    const out = new Uint8Array(wanted);
+    const head = bytes.subarray(from);
     out.set(head);
-    out.set(block(start + BLOCK).subarray(0, length - head.length), head.length);
+    out.set(holder(end).bytes.subarray(0, wanted - head.length), head.length);
     return out;
   };
 }
