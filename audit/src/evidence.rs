@@ -2,88 +2,26 @@
 
 use k8s_object::EtcdName;
 use k8senc::secret::Plaintext;
-use k8senc_config::Config;
+use k8senc_config::{Config, Provider};
 
 use crate::Options;
+use crate::catalogue::{
+    CONFIGURATIONS_DIFFER, ENCODED_OTHERWISE, FindingKind, KEY_AGE, KEY_IDS, KEY_NEWLINE,
+    LOG_DAMAGED, LOG_PENDING, LOG_PLAINTEXT, OTHER_PREFIX, WRITE_BUDGET, WRONG_NAME,
+};
 use crate::escape::shown;
-use crate::findings::{Rule, are, finding, some};
+use crate::findings::{are, finding, some};
 use crate::inventory::resource_name;
 use crate::report::count as grouped;
 use crate::report::{Class, Example, Finding, Group, KeyUse, LogReport, OpenedBy, Severity, Time};
 use crate::tally::{GroupTally, Tally};
 use crate::trial::{keys_of, near_miss};
 
-const WRITE_BUDGET: Rule = Rule {
-    code: "write-budget",
-    class: Class::Current,
-    severity: Severity::Warning,
-    advice: "rotate this key: Kubernetes asks for a new one every 200,000 writes, since random nonces of 12 bytes begin to repeat; or move to KMS v2, which derives a key for each value",
-};
-const KEY_AGE: Rule = Rule {
-    code: "key-age",
-    class: Class::Current,
-    severity: Severity::Warning,
-    advice: "rotate this key, rewrite its objects, and take it out of the configuration",
-};
-const CONFIGURATIONS_DIFFER: Rule = Rule {
-    code: "configurations-differ",
-    class: Class::Current,
-    severity: Severity::Warning,
-    advice: "an API server with a configuration that is not named here fails to read these objects, and lists of their resource with them: give every server the keys that are missing",
-};
-const KEY_IDS: Rule = Rule {
-    code: "key-ids",
-    class: Class::Current,
-    severity: Severity::Info,
-    advice: "compare the hashes with apiserver_envelope_encryption_key_id_hash_total of every API server; an unchanged key_id is no proof of unchanged key material: a plugin names its key as it likes, and only a value that opens proves the key",
-};
-const LOG_PLAINTEXT: Rule = Rule {
-    code: "log-plaintext",
-    class: Class::Residue,
-    severity: Severity::Warning,
-    advice: "rewrite all objects, then let the log turn over: etcd deletes a file when enough snapshots of its own lie behind it; until then whoever reads the data directory of this member reads these values",
-};
-const LOG_PENDING: Rule = Rule {
-    code: "log-pending",
-    class: Class::File,
-    severity: Severity::Warning,
-    advice: "start etcd on this folder once more and stop it cleanly, or audit a snapshot by etcdctl: the cluster's state is newer than what the counts here say",
-};
-const LOG_DAMAGED: Rule = Rule {
-    code: "log-damaged",
-    class: Class::File,
-    severity: Severity::Warning,
-    advice: "compare with the log of another member: records whose checksum does not hold were changed after etcd wrote them, or a file of the log is missing between two others",
-};
-/// Codes of hints, what a finding of it is called, and what to do.
-const NEAR_MISSES: [(&str, Rule); 3] = [
-    (
-        "right-key-other-name",
-        Rule {
-            code: "wrong-key-name",
-            class: Class::Current,
-            severity: Severity::Error,
-            advice: "add the same secret under the name that the values carry; key names are part of what is stored and cannot be changed afterwards",
-        },
-    ),
-    (
-        "key-encoded-otherwise",
-        Rule {
-            code: "key-encoded-otherwise",
-            class: Class::Current,
-            severity: Severity::Error,
-            advice: "put the key into the configuration as it was when the values were written, under the same name, then rotate to a key of 32 random bytes",
-        },
-    ),
-    (
-        "other-etcd-key",
-        Rule {
-            code: "bound-to-other-prefix",
-            class: Class::Current,
-            severity: Severity::Error,
-            advice: "start the API server with the --etcd-prefix under which these values were written: they are bound to their etcd keys and open under no other",
-        },
-    ),
+/// Codes of hints, and what a finding of it is called.
+const NEAR_MISSES: [(&str, FindingKind); 3] = [
+    ("right-key-other-name", WRONG_NAME),
+    ("key-encoded-otherwise", ENCODED_OTHERWISE),
+    ("other-etcd-key", OTHER_PREFIX),
 ];
 
 /// Writes that Kubernetes allows one aesgcm key.
@@ -91,7 +29,13 @@ const BUDGET: u64 = 200_000;
 /// Unreadable values tried in vain before trying ends.
 const MOST_TRIED: usize = 64;
 
-fn of(rule: &Rule, count: u64, message: String, examples: &[Example], key: &KeyUse) -> Finding {
+fn of(
+    rule: &FindingKind,
+    count: u64,
+    message: String,
+    examples: &[Example],
+    key: &KeyUse,
+) -> Finding {
     let mut found = finding(rule, count, message, examples);
     found.provider = Some(key.provider);
     found.key = Some(key.key.clone());
@@ -120,6 +64,37 @@ pub(crate) fn budgets(keys: &[KeyUse], all: &mut Vec<Finding>) {
             found.severity = Severity::Error;
         }
         all.push(found);
+    }
+}
+
+/// Keys in use that somebody typed, with the line feed behind them that `echo` adds.
+pub(crate) fn typed(keys: &[KeyUse], config: &Config, all: &mut Vec<Finding>) {
+    let text = |secret: &[u8]| match secret {
+        [text @ .., b'\n'] => !text.is_empty() && text.iter().all(|b| matches!(b, b' '..=b'~')),
+        _ => false,
+    };
+    let mut names = std::collections::BTreeSet::new();
+    for (_, providers) in config.rules() {
+        for provider in providers {
+            let (Provider::Aescbc(list) | Provider::Aesgcm(list) | Provider::Secretbox(list)) =
+                provider
+            else {
+                continue;
+            };
+            let found = list.iter().filter(|key| text(key.secret()));
+            names.extend(found.map(|key| (provider.kind(), shown(key.name.as_bytes()))));
+        }
+    }
+    for key in keys.iter().filter(|k| k.live + k.history > 0) {
+        if names.contains(&(key.provider, key.key.clone())) {
+            let message = format!(
+                "the key ends with a line feed, as echo adds one; {} and {} under it",
+                some(key.live, "live value"),
+                some(key.history, "old one")
+            );
+            let found = of(&KEY_NEWLINE, key.live + key.history, message, &[], key);
+            all.push(found);
+        }
     }
 }
 

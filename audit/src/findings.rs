@@ -2,195 +2,33 @@
 
 use etcd_store::Warning;
 
+use crate::catalogue::{
+    DAMAGED, DEK_FRAGMENTATION, EXPOSED, FOLDED, FOREIGN, FindingKind, HISTORY_PLAINTEXT,
+    HISTORY_UNREADABLE, KEY_UNUSED, KMSV1_CACHE, MISMATCH, MOVED, NO_TRAILER, NONCE_REUSE,
+    REPEATED, RESIDUE_FRAGMENT, RESIDUE_PLAINTEXT, SLACK, STALE, STALENESS_UNKNOWN, UNDECIDED,
+    UNKNOWN_FORMAT, UNREADABLE, WARNING,
+};
 use crate::escape::shown;
 use crate::part::Place;
 use crate::report::count as grouped;
 use crate::report::{
-    Class, DekCount, Example, Finding, HashStatus, KeyUse, Removable, Residue, Severity, Snapshot,
-    UPSTREAM_SAYS,
+    DekCount, Example, Finding, HashStatus, KeyUse, Removable, Residue, Snapshot, UPSTREAM_SAYS,
 };
 use crate::tally::{GroupTally, Tally};
 
-/// A finding of one kind; texts are filled in by [`finding`].
-pub(crate) struct Rule {
-    pub code: &'static str,
-    pub class: Class,
-    pub severity: Severity,
-    pub advice: &'static str,
-}
-
-const EXPOSED: Rule = Rule {
-    code: "exposed-plaintext",
-    class: Class::Current,
-    severity: Severity::Error,
-    advice: "rewrite these objects through the API server once encryption is on, then treat every older copy of this file as disclosed",
-};
-const UNREADABLE: Rule = Rule {
-    code: "unreadable",
-    class: Class::Current,
-    severity: Severity::Error,
-    advice: "find the key that wrote them before anything is rewritten; a value that no key opens blocks lists of its resource",
-};
-const MOVED: Rule = Rule {
-    code: "moved",
-    class: Class::Current,
-    severity: Severity::Error,
-    advice: "compare with an older backup: the value was written for another object, which this provider cannot notice",
-};
-const STALE: Rule = Rule {
-    code: "stale",
-    class: Class::Current,
-    severity: Severity::Warning,
-    advice: "rewrite these objects before a key or provider is taken out of the configuration",
-};
-const HISTORY_PLAINTEXT: Rule = Rule {
-    code: "history-plaintext",
-    class: Class::History,
-    severity: Severity::Warning,
-    advice: "compact and defragment etcd; every copy of this file still holds these values in the clear",
-};
-const HISTORY_UNREADABLE: Rule = Rule {
-    code: "history-unreadable",
-    class: Class::History,
-    severity: Severity::Info,
-    advice: "nothing reads superseded values; they go with the next compaction",
-};
-const UNDECIDED: Rule = Rule {
-    code: "undecided",
-    class: Class::Current,
-    severity: Severity::Warning,
-    advice: "give the KMS plugin, or a higher limit of KMS calls, to decide these values",
-};
-const STALENESS_UNKNOWN: Rule = Rule {
-    code: "staleness-unknown",
-    class: Class::Current,
-    severity: Severity::Warning,
-    advice: "say which key_id the plugin's Status reports now",
-};
-const FOLDED: Rule = Rule {
-    code: "groups-folded",
-    class: Class::File,
-    severity: Severity::Warning,
-    advice: "look at who wrote this file: no cluster has so many keys",
-};
-const FOREIGN: Rule = Rule {
-    code: "foreign-keys",
-    class: Class::File,
-    severity: Severity::Info,
-    advice: "if the API server runs with another etcd prefix, give it; otherwise something else uses this etcd",
-};
-const MISMATCH: Rule = Rule {
-    code: "trailer-mismatch",
-    class: Class::File,
-    severity: Severity::Error,
-    advice: "take another copy: this one is not what was written, and etcd refuses to restore it",
-};
-const NO_TRAILER: Rule = Rule {
-    code: "no-trailer",
-    class: Class::File,
-    severity: Severity::Info,
-    advice: "a copy of a member's db file cannot be checked for damage; a snapshot by etcdctl can",
-};
-const DAMAGED: Rule = Rule {
-    code: "damaged-row",
-    class: Class::File,
-    severity: Severity::Error,
-    advice: "take another copy: rows of this one cannot be parsed",
-};
-const WARNING: Rule = Rule {
-    code: "store-warning",
-    class: Class::File,
-    severity: Severity::Info,
-    advice: "the reader went on; etcd's own tools may not",
-};
-
-const RESIDUE_PLAINTEXT: Rule = Rule {
-    code: "residue-plaintext",
-    class: Class::Residue,
-    severity: Severity::Warning,
-    advice: "rewrite all objects, compact, defragment every member (its free pages differ from the others'), take a new snapshot and audit that; wait until the write-ahead log has turned over, and destroy older backups",
-};
-const RESIDUE_FRAGMENT: Rule = Rule {
-    code: "residue-fragment",
-    class: Class::Residue,
-    severity: Severity::Info,
-    advice: "defragment every member; what begins here may also be a copy of a value that is still in a row",
-};
-/// What cleans kine's table and its SQLite file, which have no members to defragment and keep each value once more.
-const KINE: [(&str, &str); 3] = [
-    (
-        "history-plaintext",
-        "let kine compact (it does so every five minutes), then restart k3s twice: a start makes the file anew, and the checkpoint of the next one puts that in place; every copy of this file still holds these values in the clear",
-    ),
-    (
-        "residue-plaintext",
-        "rewrite all objects twice, as kine keeps the value before each one beside it; let kine compact (it does so every five minutes), restart k3s twice so that the file is made anew, audit again, and destroy older backups; in another database than SQLite the table is to be made anew by that database's means",
-    ),
-    (
-        "residue-fragment",
-        "restart k3s twice: a start makes the file anew, and the checkpoint of the next one puts that in place; what begins here may also be a copy of a value that is still in a row",
-    ),
-];
-
-/// Puts in the advice that fits the source, where etcd's would help nobody.
-pub(crate) fn advise(source: &str, findings: &mut [Finding]) {
-    if source != "kine" {
-        return;
-    }
-    for finding in findings {
-        if let Some((_, advice)) = KINE.iter().find(|(code, _)| *code == finding.code) {
-            finding.advice = advice;
-        }
-    }
-}
-
-const SLACK: Rule = Rule {
-    code: "page-slack",
-    class: Class::File,
-    severity: Severity::Warning,
-    advice: "take another copy and compare: etcd leaves zeros there, so the pages were damaged or written by something else",
-};
-const NONCE_REUSE: Rule = Rule {
-    code: "nonce-reuse",
-    class: Class::History,
-    severity: Severity::Error,
-    advice: "treat the values and this key as disclosed: two values under one nonce give away their difference and let others be forged; rotate the key and rewrite, and look at how the machine draws random numbers",
-};
-const REPEATED: Rule = Rule {
-    code: "repeated-ciphertext",
-    class: Class::History,
-    severity: Severity::Warning,
-    advice: "find out who wrote them: kube-apiserver draws a new nonce for each write and never stores one ciphertext twice, so an older value was put back, or put under another name, by other means",
-};
-const UNKNOWN_FORMAT: Rule = Rule {
-    code: "unknown-format",
-    class: Class::Current,
-    severity: Severity::Error,
-    advice: "find out who wrote them: the values begin as encrypted ones do, by a provider that no release of Kubernetes has",
-};
-const KEY_UNUSED: Rule = Rule {
-    code: "key-removable",
-    class: Class::File,
-    severity: Severity::Info,
-    advice: "it may leave the configuration once every member and every API server agrees; keep it as long as backups are kept that need it",
-};
-const KMSV1_CACHE: Rule = Rule {
-    code: "kmsv1-cache-small",
-    class: Class::Current,
-    severity: Severity::Warning,
-    advice: "set cachesize above the number of live DEKs, or move to KMS v2: each list of the resource asks the KMS again for what does not fit",
-};
-const DEK_FRAGMENTATION: Rule = Rule {
-    code: "dek-fragmentation",
-    class: Class::Current,
-    severity: Severity::Info,
-    advice: "rewrite the objects: each start of an API server left a seed of its own, and a cold start asks the KMS for every one before its first list is answered",
-};
 /// Seeds that restarts and rotations leave behind in a cluster that is looked after.
 const MANY_DEKS: u64 = 50;
 
 /// What a KMS may take before a list is answered: the default timeout of a request to a plugin.
 const COLD_START_MS: u64 = 3000;
+
+/// What each of so many calls may take, one after the other: `37 ms`.
+pub(crate) fn each_call(calls: u64) -> String {
+    match COLD_START_MS / calls.max(1) {
+        0 => "less than 1 ms".to_owned(),
+        ms => format!("{} ms", grouped(ms)),
+    }
+}
 
 /// What is known of the file beyond the counters.
 pub(crate) struct Evidence<'e> {
@@ -260,10 +98,10 @@ fn evidence(tally: &Tally, from: &Evidence<'_>, all: &mut Vec<Finding>) {
             ("v2", _) if dek.live > MANY_DEKS => (
                 &DEK_FRAGMENTATION,
                 format!(
-                    "{} distinct seeds or DEKs of live values: a cold start asks for them one after the other, so to stay within {} s each call may take {} ms",
+                    "{} distinct seeds or DEKs of live values: a cold start asks for them one after the other, so to stay within {} s each call may take {}",
                     grouped(dek.live),
                     COLD_START_MS / 1000,
-                    COLD_START_MS / dek.live
+                    each_call(dek.live)
                 ),
             ),
             _ => continue,
@@ -293,7 +131,12 @@ pub(crate) fn are(count: u64, one: &str) -> String {
     )
 }
 
-pub(crate) fn finding(rule: &Rule, count: u64, message: String, examples: &[Example]) -> Finding {
+pub(crate) fn finding(
+    rule: &FindingKind,
+    count: u64,
+    message: String,
+    examples: &[Example],
+) -> Finding {
     Finding {
         code: rule.code,
         severity: rule.severity,
@@ -370,7 +213,7 @@ fn of_group(group: &GroupTally, all: &mut Vec<Finding>) {
             format!("{count} values of further resources, providers and keys are counted together");
         all.push(finding(&FOLDED, count, message, &[]));
     }
-    let mut add = |rule: &Rule, count: u64, message: String, examples: &[Example]| {
+    let mut add = |rule: &FindingKind, count: u64, message: String, examples: &[Example]| {
         if count == 0 {
             return;
         }

@@ -10,6 +10,7 @@
 //! Plaintext never leaves the one function that looks whether it is an object. Everything in the file is taken for hostile:
 //! a fault of a value is counted, a fault of the file is an [`AuditError`], and tables that a crafted file could fill are bounded.
 
+mod catalogue;
 mod chains;
 mod configurations;
 mod digest;
@@ -48,6 +49,7 @@ use etcd_store::{HashKey, PageSource, Store, Warning};
 use k8senc::kms::DekTable;
 use k8senc_config::Config;
 
+pub use catalogue::{FINDING_KINDS, FindingKind};
 pub use drill::{Drill, DrillResource, Missing};
 pub use error::AuditError;
 pub use escape::escape;
@@ -228,13 +230,14 @@ fn assemble(
     }
     let (mut configurations, mut opened_by) = (Vec::new(), Vec::new());
     if let Some(config) = config {
+        evidence::typed(&keys, config, &mut findings);
         evidence::near_misses(&tally, config, options, &mut findings);
         if tally.several {
             (configurations, opened_by) = configurations::openers(&tally, config, options);
             evidence::openers(&opened_by, &configurations::names(options), &mut findings);
         }
     }
-    findings::advise(snapshot.source, &mut findings);
+    catalogue::advise(snapshot.source, &mut findings);
     policy::sort(&mut findings);
     let (namespaces, other_namespaces) = tally.namespaces.report();
     Report {

@@ -4,17 +4,48 @@ use core::fmt;
 
 use serde_json::Value;
 
-use crate::report::{Class, Finding, Report, Severity};
+use crate::catalogue::{ABSENT, PRESET, REQUIRED};
+use crate::findings::{are, finding, some};
+use crate::report::{Finding, Report, Severity, count};
 
-/// `RESOURCE=PROVIDER`: all live values of a resource must be written by one of these providers.
+/// `RESOURCE=PROVIDER`: all live values of a resource must be written by one of these providers. Or the name of a preset,
+/// which is such a requirement and says in a finding of its own what was proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
     resource: String,
     provider: String,
+    preset: Option<&'static Preset>,
 }
 
+/// What a benchmark asks of stored values.
+#[derive(Debug, PartialEq, Eq)]
+struct Preset {
+    name: &'static str,
+    items: &'static str,
+    resource: &'static str,
+    provider: &'static str,
+    words: &'static str,
+}
+
+const PRESETS: [Preset; 2] = [
+    Preset {
+        name: "cis-kubernetes",
+        items: "CIS Kubernetes Benchmark 1.2.27 and 1.2.28, as v1.9 to v1.12 number them",
+        resource: "secrets",
+        provider: "cis",
+        words: "aescbc, secretbox or a KMS",
+    },
+    Preset {
+        name: "cis-kms",
+        items: "item 5.3.1 of the CIS benchmarks for EKS and GKE",
+        resource: "secrets",
+        provider: "kms",
+        words: "a KMS",
+    },
+];
+
 /// What a requirement may name, and what it stands for.
-const PROVIDERS: [(&str, &[&str]); 8] = [
+const PROVIDERS: [(&str, &[&str]); 9] = [
     (
         "encrypted",
         &["aescbc", "aesgcm", "secretbox", "kms-v1", "kms-v2"],
@@ -25,6 +56,7 @@ const PROVIDERS: [(&str, &[&str]); 8] = [
     ("aescbc", &["aescbc"]),
     ("aesgcm", &["aesgcm"]),
     ("secretbox", &["secretbox"]),
+    ("cis", &["aescbc", "secretbox", "kms-v1", "kms-v2"]),
     (
         "authenticated",
         &["aesgcm", "secretbox", "kms-v1", "kms-v2"],
@@ -47,10 +79,22 @@ impl core::str::FromStr for Requirement {
     type Err = PolicyError;
 
     fn from_str(text: &str) -> Result<Self, PolicyError> {
+        if let Some(preset) = PRESETS.iter().find(|preset| preset.name == text) {
+            return Ok(Self {
+                resource: preset.resource.to_owned(),
+                provider: preset.provider.to_owned(),
+                preset: Some(preset),
+            });
+        }
         let (resource, provider) = text
             .split_once('=')
             .filter(|(r, p)| !r.is_empty() && !p.is_empty())
-            .ok_or_else(|| PolicyError(format!("{text:?} is not RESOURCE=PROVIDER")))?;
+            .ok_or_else(|| {
+                let presets = PRESETS.map(|preset| preset.name).join(", ");
+                PolicyError(format!(
+                    "{text:?} is neither RESOURCE=PROVIDER nor one of {presets}"
+                ))
+            })?;
         if !PROVIDERS.iter().any(|(name, _)| *name == provider) {
             let known: Vec<&str> = PROVIDERS.iter().map(|(name, _)| *name).collect();
             return Err(PolicyError(format!(
@@ -61,7 +105,28 @@ impl core::str::FromStr for Requirement {
         Ok(Self {
             resource: resource.to_owned(),
             provider: provider.to_owned(),
+            preset: None,
         })
+    }
+}
+
+impl Preset {
+    /// What the stored values show, and what they cannot.
+    fn says(&self, live: u64, otherwise: u64) -> Finding {
+        let (items, words) = (self.items, self.words);
+        let values = format!("{} of {}", some(live, "live value"), self.resource);
+        let message = match (live, otherwise) {
+            (0, _) => format!("{items}: nothing is proven, there is no live value"),
+            (_, 0) => format!("{items}: met by what is stored, {values} written by {words}"),
+            _ => format!(
+                "{items}: not met, {} of {} not written by {words}",
+                count(otherwise),
+                values
+            ),
+        };
+        let mut said = finding(&PRESET, live, message, &[]);
+        said.resource = Some(self.resource.to_owned());
+        said
     }
 }
 
@@ -77,15 +142,12 @@ impl Report {
             let of = |g: &&crate::report::Group| g.resource == wanted.resource && g.counts.live > 0;
             let mut found = Vec::new();
             if !self.groups.iter().any(|g| of(&g)) {
-                found.push(Finding {
-                    code: "required-resource-absent",
-                    severity: Severity::Warning,
-                    resource: Some(crate::escape(wanted.resource.as_bytes())),
-                    count: 1,
-                    message: format!("no live {} is in the snapshot, so nothing is proven of them", crate::escape(wanted.resource.as_bytes())),
-                    advice: "check the name of the resource: an EncryptionConfiguration's, such as secrets or deployments.apps",
-                    ..Finding::default()
-                });
+                let name = crate::escape(wanted.resource.as_bytes());
+                let message =
+                    format!("no live {name} is in the snapshot, so nothing is proven of them");
+                let mut absent = finding(&ABSENT, 1, message, &[]);
+                absent.resource = Some(name);
+                found.push(absent);
             }
             for group in self
                 .groups
@@ -93,19 +155,23 @@ impl Report {
                 .filter(of)
                 .filter(|g| !allowed.contains(&g.provider))
             {
-                found.push(Finding {
-                    code: "required-provider",
-                    severity: Severity::Error,
-                    class: Class::Current,
-                    resource: Some(group.resource.clone()),
-                    provider: Some(group.provider),
-                    key: group.key.clone(),
-                    key_id: group.key_id.clone(),
-                    count: group.counts.live,
-                    message: format!("{} not written by {}, which is required", crate::findings::are(group.counts.live, "live value"), wanted.provider),
-                    advice: "make the required provider the first one of the resource's rule, and rewrite its objects through the API server",
-                    examples: Vec::new(),
-                });
+                let live = group.counts.live;
+                let message = format!(
+                    "{} not written by {}, which is required",
+                    are(live, "live value"),
+                    wanted.provider
+                );
+                let mut other = finding(&REQUIRED, live, message, &[]);
+                other.resource = Some(group.resource.clone());
+                other.provider = Some(group.provider);
+                other.key.clone_from(&group.key);
+                other.key_id.clone_from(&group.key_id);
+                found.push(other);
+            }
+            if let Some(preset) = wanted.preset {
+                let live = self.groups.iter().filter(of).map(|g| g.counts.live).sum();
+                let other = found.iter().filter(|f| f.code == REQUIRED.code);
+                found.push(preset.says(live, other.map(|f| f.count).sum()));
             }
             self.findings.extend(found);
         }

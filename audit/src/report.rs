@@ -5,6 +5,7 @@
 mod csv;
 mod encode;
 mod html;
+mod html_evidence;
 mod json;
 mod markdown;
 mod namespaces;

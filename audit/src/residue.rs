@@ -3,7 +3,7 @@
 //! bbolt never wipes a page it frees, and a snapshot copies free pages too. A row found there is residue only when no row
 //! of the tree has its revision: copy-on-write leaves duplicates of rows that are still there.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 
 use etcd_store::{Claims, FreeKind, FreeRun, PageSource, RowKey, Store};
 use k8s_object::object_starts;
@@ -19,19 +19,44 @@ const MAX_ROWS: usize = 2_000_000;
 /// Pages of a run without header that are looked at in one go.
 const PIECE: u64 = 256;
 /// Names kept for examples, since many of them turn out to be duplicates of rows.
-const MAX_NAMES: usize = 100_000;
+const MAX_NAMES: usize = 50_000;
 
-struct ResidueRow {
+/// A row of a free page, in 16 bytes.
+#[derive(Clone, Copy)]
+struct Old {
+    main: i64,
+    sub: u32,
+    /// Its kind, or [`GONE`].
     kind: u32,
-    name: Option<Box<[u8]>>,
 }
+
+/// The kind of what a row of the tree repeats.
+const GONE: u32 = u32::MAX;
+
+impl Old {
+    const fn revision(&self) -> (i64, u32) {
+        (self.main, self.sub)
+    }
+}
+
+/// A row's revision and etcd key.
+type Named = ((i64, u32), Box<[u8]>);
 
 /// Rows in free pages, until the tree's rows have been taken out.
 #[derive(Default)]
 pub(crate) struct Leftovers {
-    rows: HashMap<RowKey, ResidueRow>,
+    /// The newest first, each once, unless `untidy`.
+    rows: Vec<Old>,
+    untidy: bool,
+    /// Rows of the tree come between old ones, as kine's do: they wait here until all are there.
+    pub mixed: bool,
+    waiting: Vec<(i64, u32)>,
+    /// Putting them in order makes little room any more.
+    full: bool,
+    /// The first one that is not newer than the row seen last.
+    cursor: usize,
+    names: Vec<Named>,
     kinds: Kinds,
-    names: usize,
     duplicates: u64,
     beyond: u64,
     pages: u64,
@@ -89,46 +114,101 @@ impl Leftovers {
 
     /// Takes one old value.
     pub(crate) fn add(&mut self, key: RowKey, etcd_key: &[u8], value: &[u8], shared: &Context<'_>) {
-        if self.rows.len() >= MAX_ROWS {
+        if self.rows.len() >= MAX_ROWS && !self.full {
+            self.tidy();
+            self.full = self.rows.len() > MAX_ROWS / 8 * 7;
+        }
+        let (main, sub) = (key.revision.main, u32::try_from(key.revision.sub));
+        let (true, Ok(sub)) = (self.rows.len() < MAX_ROWS, sub) else {
             self.beyond += 1;
             return;
-        }
-        let Some((at, exposed)) = self.kinds.of(etcd_key, value, shared) else {
+        };
+        let Some((kind, exposed)) = self.kinds.of(etcd_key, value, shared) else {
             return;
         };
-        let name = (exposed && self.names < MAX_NAMES).then(|| clip(etcd_key).into_boxed_slice());
-        self.names += usize::from(name.is_some());
-        // The same old row may lie in several pages.
-        if self
-            .rows
-            .insert(key, ResidueRow { kind: at, name })
-            .is_some()
-        {
-            self.duplicates += 1;
+        if exposed && self.names.len() < MAX_NAMES {
+            let name = clip(etcd_key).into_boxed_slice();
+            self.names.push(((main, sub), name));
+        }
+        self.push(Old { main, sub, kind });
+    }
+
+    fn push(&mut self, old: Old) {
+        let last = self.rows.last().map(Old::revision);
+        self.untidy |= last.is_some_and(|last| last <= old.revision());
+        self.rows.push(old);
+    }
+
+    /// Puts the rows in order; the same old row may lie in several pages.
+    fn tidy(&mut self) {
+        if !self.untidy {
+            return;
+        }
+        // What is gone comes first among equals, and stays.
+        self.rows
+            .sort_unstable_by_key(|row| Reverse((row.revision(), row.kind)));
+        let before = self.rows.len();
+        self.rows.dedup_by_key(|row| row.revision());
+        self.duplicates += (before - self.rows.len()) as u64;
+        (self.untidy, self.cursor) = (false, 0);
+    }
+
+    /// Takes out what a row of the tree still holds. Rows come newest first, or nearly so.
+    pub(crate) fn seen(&mut self, key: &RowKey) {
+        let (false, false, Ok(sub)) = (
+            self.rows.is_empty(),
+            key.tombstone,
+            u32::try_from(key.revision.sub),
+        ) else {
+            return;
+        };
+        let wanted = (key.revision.main, sub);
+        if self.mixed {
+            self.waiting.push(wanted);
+        } else {
+            self.take_out(wanted);
         }
     }
 
-    /// Takes out what a row of the tree still holds.
-    pub(crate) fn seen(&mut self, key: &RowKey) {
-        if !self.rows.is_empty() && self.rows.remove(key).is_some() {
+    fn take_out(&mut self, wanted: (i64, u32)) {
+        self.tidy();
+        let newer = |row: Option<&Old>| row.is_some_and(|row| row.revision() > wanted);
+        let behind = self.cursor.checked_sub(1).and_then(|at| self.rows.get(at));
+        if behind.is_some_and(|row| row.revision() <= wanted) {
+            self.cursor = self.rows.partition_point(|row| newer(Some(row)));
+        }
+        while newer(self.rows.get(self.cursor)) {
+            self.cursor += 1;
+        }
+        if let Some(row) = self.rows.get_mut(self.cursor)
+            && row.revision() == wanted
+            && row.kind != GONE
+        {
+            row.kind = GONE;
             self.duplicates += 1;
         }
     }
 
     /// What is left when all rows were seen.
-    pub(crate) fn report(&self, most: usize) -> Residue {
+    pub(crate) fn report(&mut self, most: usize) -> Residue {
+        for row in core::mem::take(&mut self.waiting) {
+            self.take_out(row);
+        }
+        self.tidy();
+        self.names.sort_unstable();
         let mut sums: Vec<(u64, Vec<Example>)> = vec![(0, Vec::new()); self.kinds.all().len()];
-        let mut rows: Vec<_> = self.rows.iter().collect();
-        rows.sort_by_key(|(key, _)| std::cmp::Reverse(**key));
-        for (key, row) in rows {
+        for row in &self.rows {
             let Some((count, examples)) = sums.get_mut(row.kind as usize) else {
                 continue;
             };
             *count += 1;
-            if let (true, Some(name)) = (examples.len() < most, &row.name) {
+            if examples.len() < most
+                && let Ok(at) = (self.names).binary_search_by_key(&row.revision(), |name| name.0)
+                && let Some((_, name)) = self.names.get(at)
+            {
                 examples.push(Example {
                     etcd_key: shown(name),
-                    revision: key.revision.main,
+                    revision: row.main,
                 });
             }
         }
@@ -164,5 +244,95 @@ impl Leftovers {
             beyond: self.beyond,
             groups,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use etcd_store::{Revision, RowKey};
+
+    use super::{GONE, Leftovers, Old};
+
+    fn key(main: i64) -> RowKey {
+        RowKey {
+            revision: Revision { main, sub: 0 },
+            tombstone: false,
+        }
+    }
+
+    /// Against a plain set: pages in any order, rows almost in order.
+    #[test]
+    fn what_is_left_is_what_no_row_repeats() {
+        let mut state = 7_u64;
+        let mut draw = |most: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            i64::try_from(state % most).unwrap()
+        };
+        for rows in [0, 1, 50, 3000] {
+            let (mut found, mut model, mut copies) = (Leftovers::default(), BTreeSet::new(), 0);
+            for _ in 0..rows {
+                let main = draw(2000);
+                let (sub, kind) = (0, 0);
+                found.push(Old { main, sub, kind });
+                copies += u64::from(!model.insert(main));
+            }
+            for main in (0..2000).rev() {
+                // A damaged row of a batch is told before the others.
+                let main = if main % 97 == 0 { main + 50 } else { main };
+                if draw(3) > 0 {
+                    found.seen(&key(main));
+                    copies += u64::from(model.remove(&main));
+                }
+            }
+            found.tidy();
+            let left: BTreeSet<i64> = found
+                .rows
+                .iter()
+                .filter(|row| row.kind != GONE)
+                .map(|row| row.main)
+                .collect();
+            assert_eq!(left, model);
+            assert_eq!(found.duplicates, copies);
+        }
+    }
+
+    #[test]
+    fn a_tombstone_takes_no_value_out() {
+        let mut found = Leftovers::default();
+        let (main, sub, kind) = (5, 0, 0);
+        found.push(Old { main, sub, kind });
+        found.seen(&RowKey {
+            tombstone: true,
+            ..key(5)
+        });
+        assert_eq!(found.duplicates, 0);
+        found.seen(&key(5));
+        assert_eq!(found.duplicates, 1);
+    }
+
+    #[test]
+    fn a_row_that_comes_before_its_old_copy_takes_it_out() {
+        let mut found = Leftovers {
+            mixed: true,
+            ..Leftovers::default()
+        };
+        let (sub, kind) = (0, 0);
+        for main in [7, 3, 5] {
+            found.push(Old { main, sub, kind });
+            found.seen(&key(5));
+        }
+        assert_eq!(found.duplicates, 0);
+        let _ = found.report(0);
+        let left: Vec<i64> = found
+            .rows
+            .iter()
+            .filter(|row| row.kind != GONE)
+            .map(|row| row.main)
+            .collect();
+        assert_eq!((left, found.duplicates), (vec![7, 3], 1));
     }
 }

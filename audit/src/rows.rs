@@ -104,6 +104,7 @@ pub fn audit_rows(
     };
     let mut tally = Tally::new(options.examples);
     tally.several = !also.is_empty();
+    tally.leftovers.mixed = true;
     let mut starts = Starts::default();
     each_part(source, &shared, options, &mut starts, |part, left| {
         for (key, etcd_key, value) in left {

@@ -169,6 +169,9 @@ impl Tally {
         }
         self.timeline.add(&part.anchors);
         self.keep_samples(&part, &groups);
+        self.live.warm(part.rows.iter().map(|seen| seen.name));
+        self.marks
+            .warm(part.rows.iter().filter_map(|seen| seen.mark.as_ref()));
         for seen in &part.rows {
             self.leftovers.seen(&seen.key);
             self.logged.extend(seen.logged);

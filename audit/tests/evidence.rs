@@ -334,6 +334,83 @@ fn requirements_name_what_is_written_otherwise() {
 }
 
 #[test]
+fn presets_say_what_stored_values_prove() {
+    let said = |bytes: &[u8], preset: &str| {
+        let mut report = run(bytes, None);
+        let before = report.exit_code();
+        report.require(&[preset.parse().unwrap()]);
+        let found = of(&report, "policy-preset");
+        let [said] = found[..] else {
+            panic!("{preset}: {} findings", found.len())
+        };
+        assert_eq!(said.severity, Severity::Info, "{preset}");
+        assert_eq!(said.resource.as_deref(), Some("secrets"));
+        assert!(said.advice.contains("--encryption-provider-config"));
+        let other = of(&report, "required-provider");
+        let other: u64 = other.iter().map(|f| f.count).sum();
+        let code = (before, report.exit_code());
+        (said.message.clone(), said.count, other, code)
+    };
+    // Sixty Secrets under KMS v2: both are met, and nothing else is found.
+    let restarts = include_bytes!("data/restarts.snap");
+    for (preset, item, words) in [
+        ("cis-kubernetes", "1.2.28", "by aescbc, secretbox or a KMS"),
+        ("cis-kms", "5.3.1", "by a KMS"),
+    ] {
+        let (message, count, other, code) = said(restarts, preset);
+        assert_eq!((count, other, code), (60, 0, (0, 0)), "{preset}");
+        for part in [item, "met by what is stored", "60 live values", words] {
+            assert!(
+                message.contains(part) && !message.contains("not met"),
+                "{message}"
+            );
+        }
+    }
+    // Five Secrets of the sample are in plaintext, many under keys that lie beside the data.
+    let bytes = sample_bytes();
+    for (preset, allowed) in [
+        (
+            "cis-kubernetes",
+            &["aescbc", "secretbox", "kmsv1", "kmsv2"][..],
+        ),
+        ("cis-kms", &["kmsv1", "kmsv2"]),
+    ] {
+        let sums = sample();
+        let secrets = || sums.groups.iter().filter(|g| g.resource == "secrets");
+        let all: u64 = secrets().map(|g| g.live as u64).sum();
+        let wrong = secrets().filter(|g| !allowed.contains(&g.provider.as_str()));
+        let wrong: u64 = wrong.map(|g| g.live as u64).sum();
+        let (message, count, other, (_, after)) = said(&bytes, preset);
+        assert_eq!((count, other, after), (all, wrong, 1), "{preset}");
+        assert!(
+            message.contains(&format!("not met, {wrong} of {all} live values")),
+            "{message}"
+        );
+    }
+    // The benchmark leaves aesgcm out.
+    let mut gcm = run(include_bytes!("data/keys.snap"), None);
+    gcm.require(&["cis-kubernetes".parse().unwrap()]);
+    let other = of(&gcm, "required-provider");
+    assert!(other.iter().any(|f| f.provider == Some("aesgcm")));
+    // What is not there proves nothing, and is a warning.
+    let mut options = Options::new(&PORTABLE);
+    options.etcd_prefix = Some(b"/elsewhere".to_vec());
+    let mut nothing = audit(&&restarts[..], None, &DekTable::new(), &options).unwrap();
+    nothing.require(&["cis-kms".parse().unwrap()]);
+    assert_eq!(of(&nothing, "required-resource-absent").len(), 1);
+    assert!(
+        of(&nothing, "policy-preset")[0]
+            .message
+            .contains("nothing is proven")
+    );
+    let error = "cis"
+        .parse::<k8senc_audit::Requirement>()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("cis-kubernetes, cis-kms"), "{error}");
+}
+
+#[test]
 fn a_baseline_takes_what_is_known_and_not_what_has_grown() {
     let before = run(&sample_bytes(), Some(&config_text()));
     assert_eq!(before.exit_code(), 1);

@@ -1,18 +1,47 @@
 //! Reports: well-formed in every form, the same every time, and names of an attacker are data in all of them.
 #![expect(clippy::unwrap_used, reason = "a test's helper fails its test")]
 
+use etcd_store::PageSource;
 use k8senc::crypto::PORTABLE;
 use k8senc::kms::DekTable;
 use k8senc_audit::report::Example;
-use k8senc_audit::{About, FileSource, Options, Report, ReportFormat, audit, escape};
+use k8senc_audit::{About, FileSource, LogFile, Options, Report, ReportFormat, audit, escape};
 use k8senc_config::Config;
 use k8senc_vectors::sample_dir;
 use serde_json::Value;
 
+fn source() -> FileSource {
+    FileSource::open(&sample_dir().join("snapshot.db")).unwrap()
+}
+
+fn config() -> Config {
+    Config::parse(&std::fs::read(sample_dir().join("encryption-config.yaml")).unwrap()).unwrap()
+}
+
+/// With every part that a report can have: several configurations and a member's log, too.
+fn whole() -> Report {
+    let (config, log) = (
+        config(),
+        &include_bytes!("../../etcd-store/tests/data/log.wal")[..],
+    );
+    let mut options = Options::new(&PORTABLE);
+    options.config_name = "a\t\u{1b}[31m".to_owned();
+    options.also = vec![("b".to_owned(), &config)];
+    let (name, source_of_log): (_, &(dyn PageSource + Sync)) = (&b"0.wal"[..], &log);
+    options.logs = vec![LogFile {
+        name,
+        source: source_of_log,
+    }];
+    let report = audit(&source(), Some(&config), &DekTable::new(), &options).unwrap();
+    assert!(report.log.is_some() && report.residue.is_some() && report.newest_object.is_some());
+    let first = report.configurations.first().unwrap();
+    assert_eq!(first.name, escape(b"a\t\x1b[31m"));
+    assert!(report.configurations.len() == 2 && report.opened_by.len() > 5);
+    report
+}
+
 fn report(judged: bool) -> Report {
-    let source = FileSource::open(&sample_dir().join("snapshot.db")).unwrap();
-    let text = std::fs::read(sample_dir().join("encryption-config.yaml")).unwrap();
-    let config = Config::parse(&text).unwrap();
+    let (source, config) = (source(), config());
     audit(
         &source,
         judged.then_some(&config),
@@ -61,6 +90,16 @@ fn named(report: &Report, name: &str) -> Report {
     for dek in &mut report.deks {
         dek.provider.clone_from(&shown);
     }
+    for config in &mut report.configurations {
+        config.name.clone_from(&shown);
+    }
+    for set in &mut report.opened_by {
+        set.resource.clone_from(&shown);
+        (set.key, set.key_id) = (Some(shown.clone()), Some(shown.clone()));
+        set.opens = vec![shown.clone()];
+        set.waits = vec![shown.clone()];
+        set.examples = examples();
+    }
     report.other_keys.examples = examples();
     report
 }
@@ -90,7 +129,7 @@ fn a_report_is_the_same_every_time() {
 
 #[test]
 fn no_name_is_markup_in_html() {
-    let report = report(true);
+    let report = whole();
     // Two plain names of different length: what differs between them is text alone.
     let plain = write(&named(&report, "plain"), ReportFormat::Html, "plain");
     for name in hostile() {
@@ -110,7 +149,7 @@ fn no_name_is_markup_in_html() {
 
 #[test]
 fn no_name_is_a_formula_or_a_column_in_csv() {
-    let report = report(true);
+    let report = whole();
     for format in [ReportFormat::Csv, ReportFormat::CsvFindings] {
         let plain = write(&named(&report, "plain"), format, "plain");
         for name in hostile() {
@@ -170,7 +209,7 @@ fn cells(line: &str) -> Vec<String> {
 
 #[test]
 fn no_name_is_markup_in_markdown() {
-    let report = report(true);
+    let report = whole();
     let plain = write(&named(&report, "plain"), ReportFormat::Markdown, "plain");
     for name in hostile() {
         let text = write(&named(&report, &name), ReportFormat::Markdown, &name);
@@ -259,7 +298,7 @@ fn has_bare(text: &str, wanted: char) -> bool {
 
 #[test]
 fn no_name_is_a_metric() {
-    let report = report(true);
+    let report = whole();
     let plain = write(&named(&report, "plain"), ReportFormat::Prometheus, "plain");
     for name in hostile() {
         let text = write(&named(&report, &name), ReportFormat::Prometheus, &name);

@@ -220,7 +220,7 @@ impl AuditReport {
             })
     }
 
-    /// Adds findings where live values are not written as `RESOURCE=PROVIDER` demands.
+    /// Adds findings where live values are not written as `RESOURCE=PROVIDER`, or a preset, demands.
     fn require(&self, requirements: Vec<String>) -> PyResult<()> {
         let parsed: Result<Vec<k8senc_audit::Requirement>, _> =
             requirements.iter().map(|text| text.parse()).collect();

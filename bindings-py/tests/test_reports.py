@@ -20,6 +20,7 @@ FORMATS = ("json", "jsonl", "sarif", "csv", "csv-findings", "markdown", "html", 
 KMS = [f"--kms=cloud-kms={KEKS}", f"--kms=legacy-kms={KEKS}"]
 FRESH = ROOT / "etcd-store" / "tests" / "data" / "fresh.snap"
 RESIDUE = ROOT / "etcd-store" / "tests" / "data" / "residue.snap"
+RESTARTS = ROOT / "audit" / "tests" / "data" / "restarts.snap"
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,21 @@ def test_requirements_and_severities_decide_the_exit_code(tmp_path: Path) -> Non
     assert k8senc(*JUDGED, "--baseline", baseline, "--require", "secrets=kms").returncode == 1
     assert k8senc(*JUDGED, "--baseline", CONFIG).returncode == 2
     assert k8senc(*JUDGED, "--baseline", baseline, "--fail-on", "info").returncode == 1
+
+
+def test_presets_of_benchmarks_say_what_is_proven_and_decide_the_exit_code() -> None:
+    met = k8senc("audit", RESTARTS, "--require", "cis-kubernetes", "--require", "cis-kms", "--format", "json")
+    said = {finding["message"].split(":")[0]: finding for finding in json.loads(met.stdout)["findings"] if finding["code"] == "policy-preset"}
+    assert met.returncode == 0
+    assert len(said) == 2
+    assert all("met by what is stored, 60 live values" in finding["message"] and "--encryption-provider-config" in finding["advice"] for finding in said.values())
+    failed = k8senc("audit", SNAPSHOT, "--require", "cis-kubernetes")
+    assert failed.returncode == 1
+    assert "not met, 5 of 616 live values" in " ".join(failed.stdout.decode().split())
+    unknown = k8senc("audit", RESTARTS, "--require", "cis-openshift")
+    assert unknown.returncode == 2
+    assert "cis-kubernetes, cis-kms" in sentence(unknown)
+    assert "cis-kms" in k8senc("audit", "--help").stdout.decode()
 
 
 def test_residue_of_a_real_member_is_told_apart() -> None:

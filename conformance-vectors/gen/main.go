@@ -108,6 +108,7 @@ func main() {
 		writeSample(*sample)
 	case *evidence != "":
 		writeEvidence(*evidence)
+		writeRestarts(*evidence)
 	case *what != "":
 		if *peerPath == "" || *limit == 0 && *limitTime == 0 {
 			fatal("-differ needs -peer, and -n or -for")

@@ -225,16 +225,21 @@ pub(crate) fn touch<S: PageSource>(pages: &Pages<S>, leaf: &LeafRun) -> u8 {
     else {
         return 0;
     };
-    let mut sum = 0;
+    let line = |at: usize| bytes.get(at).copied().unwrap_or(0);
+    let (mut sum, mut end) = (0, HEADER);
     for index in 0..run.count.min(ROWS) {
         let at = HEADER + ELEMENT * usize::from(index);
-        let pos = pages.endian().u32(bytes, at + 4).unwrap_or(0) as usize;
-        for line in 0..2 {
-            sum ^= bytes
-                .get(at.saturating_add(pos).saturating_add(line * LINE))
-                .copied()
-                .unwrap_or(0);
+        let field = |offset| pages.endian().u32(bytes, at + offset).unwrap_or(0) as usize;
+        let row = at.saturating_add(field(4));
+        // Revision, name and how the value begins.
+        for lines in 0..3 {
+            sum ^= line(row.saturating_add(lines * LINE));
         }
+        end = row.saturating_add(field(8)).saturating_add(field(12));
+    }
+    // What lies behind the last row: from the second line on it is a stream.
+    for lines in 0..2 {
+        sum ^= line(end.saturating_add(lines * LINE));
     }
     sum
 }

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::csv::severity;
 use super::encode::{count, html as text};
+use super::html_evidence as evidence;
 use super::picture::{self, Slice};
 use super::summary::{headline, stale_only, state_words};
 use super::{About, Counts, Finding, HashStatus, Report, Severity};
@@ -28,7 +29,9 @@ pub(crate) fn write(report: &Report, about: &About) -> String {
     resources(&mut out, report);
     namespaces(&mut out, report);
     findings(&mut out, report);
-    keys(&mut out, report);
+    evidence::classes(&mut out, report);
+    evidence::keys(&mut out, report);
+    evidence::configurations(&mut out, report);
     inventory(&mut out, report);
     out += "</main>\n<footer><p>";
     let _ = write!(out, "Made by k8senc {}. ", env!("CARGO_PKG_VERSION"));
@@ -95,6 +98,12 @@ fn facts(out: &mut String, report: &Report, about: &About) {
         parts.push(format!("compacted to {}", s.compact_revision));
     }
     parts.push(hash.to_owned());
+    if let Some(time) = report.newest_object {
+        parts.push(format!(
+            "its newest object is of {}",
+            evidence::minute(time)
+        ));
+    }
     if !about.when.is_empty() {
         parts.push(text(&about.when));
     }
@@ -325,35 +334,6 @@ fn sentence(clause: &str) -> String {
     first.into_iter().chain(letters).collect()
 }
 
-fn keys(out: &mut String, report: &Report) {
-    if report.keys.is_empty() {
-        return;
-    }
-    out.push_str("<section>\n<h2>May a key be removed?</h2>\n<div class=wide><table class=list>\n<tr><th>key</th><th>of</th><th>answer</th><th class=n>current</th><th class=n>history</th><th class=n>free pages</th><th class=n>first</th><th class=n>last revision</th></tr>\n");
-    for k in &report.keys {
-        let mood = match k.removable {
-            super::Removable::Yes => "good",
-            super::Removable::AfterCompaction | super::Removable::No => "poor",
-            super::Removable::Writes | super::Removable::Unknown => "dim",
-        };
-        let revision = |r: i64| if r > 0 { r.to_string() } else { String::new() };
-        let _ = writeln!(
-            out,
-            "<tr><td>{} {}</td><td>{}</td><td class={mood}>{}</td><td class=n>{}</td><td class=n>{}</td><td class=n>{}</td><td class=n>{}</td><td class=n>{}</td></tr>",
-            text(k.provider),
-            text(&k.key),
-            text(&k.rules.join(" ")),
-            text(k.removable.words()),
-            count(k.live),
-            count(k.history),
-            k.residue.map_or_else(String::new, count),
-            revision(k.first_revision),
-            revision(k.last_revision)
-        );
-    }
-    out.push_str("</table></div>\n</section>\n");
-}
-
 fn inventory(out: &mut String, report: &Report) {
     if report.groups.is_empty() {
         return;
@@ -411,7 +391,11 @@ fn inventory(out: &mut String, report: &Report) {
         let parts: Vec<String> = report
             .deks
             .iter()
-            .map(|d| format!("{} ({}) <b>{}</b>", text(&d.provider), d.api, count(d.live)))
+            .map(|d| {
+                let each = evidence::a_call(d);
+                let (name, live) = (text(&d.provider), count(d.live));
+                format!("{name} ({}) <b>{live}</b>{each}", d.api)
+            })
             .collect();
         let _ = writeln!(out, "{}</p>", parts.join(", "));
     }

@@ -38,7 +38,7 @@ class _Days(click.ParamType[int]):
 @click.option("--report", "reports", multiple=True, metavar="FORMAT=FILE", help=f"Write the report to a new or existing file as well: {', '.join(FORMATS)}. Repeatable.")
 @click.option("--wal", "logs", multiple=True, type=click.Path(path_type=Path), metavar="PATH", help="Also search a member's write-ahead log for plaintext: its member/wal folder, or a file of it. Repeatable.")
 @click.option("--redact-names", is_flag=True, help="Leave the names of objects and namespaces out of every report.")
-@click.option("--require", "requirements", multiple=True, metavar="RESOURCE=PROVIDER", help="Findings where live values are not written so: secrets=kms, secrets=kms-v2, configmaps=encrypted. Repeatable.")
+@click.option("--require", "requirements", multiple=True, metavar="RULE", help="Findings where live values are not written so: RESOURCE=PROVIDER, as in secrets=kms, secrets=kms-v2, configmaps=encrypted; or cis-kubernetes, cis-kms: what the CIS benchmarks ask of Secrets. Repeatable.")
 @click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="An earlier report (--format json): what it found already is for information only, as far as it has not grown.")
 @click.option("--max-key-age", type=_Days(), metavar="DAYS", help="Findings for keys in use for longer, such as 90 or 90d; dates are inferred from objects' creation times.")
 @click.option("--fail-on", type=click.Choice(["error", "warning", "info"]), default="warning", show_default=True, help="The least severity that makes exit code 1.")
@@ -88,6 +88,7 @@ def audit(
       k8senc audit etcd://10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key
       k8senc audit s3://backups/etcd.db -c first-server.yaml -c second-server.yaml --max-key-age 90d
       k8senc audit snapshot.db --require secrets=kms-v2 --report prometheus=k8senc.prom
+      k8senc audit snapshot.db --require cis-kubernetes --fail-on error
     """
     import time
 

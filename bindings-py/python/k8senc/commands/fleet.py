@@ -34,7 +34,7 @@ Exit codes:
 @click.option("--on", "where", type=click.Choice(["auto", "serial", "processes", "dask"]), default="auto", show_default=True, help="auto: processes; dask with --scheduler.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, such as tcp://10.0.0.1:8786. Its workers need k8senc, the configurations, and access to the snapshots.")
 @click.option("--workers", type=click.IntRange(1, 1024), default=None, metavar="N", help="Processes on this machine; one for each processor by default.")
-@click.option("--require", "requirements", multiple=True, metavar="RESOURCE=PROVIDER", help="As in k8senc audit: secrets=kms-v2. Repeatable.")
+@click.option("--require", "requirements", multiple=True, metavar="RULE", help="As in k8senc audit: secrets=kms-v2, cis-kubernetes. Repeatable.")
 @click.option("--redact-names", is_flag=True, help="Leave the names of objects and namespaces out.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--parquet", type=click.Path(path_type=Path), metavar="DIR", help="Also write snapshots.parquet, groups.parquet and findings.parquet there.")
