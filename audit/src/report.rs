@@ -12,8 +12,11 @@ mod namespaces;
 mod picture;
 mod prometheus;
 mod redact;
+mod residue;
 mod sarif;
 mod summary;
+mod time;
+mod uses;
 mod write;
 
 use std::collections::BTreeMap;
@@ -23,6 +26,9 @@ use serde::Serialize;
 
 pub(crate) use encode::count;
 pub use namespaces::{Namespace, OtherNamespaces};
+pub use residue::{LogGroup, LogReport, Residue, ResidueGroup};
+pub use time::{Dated, Time};
+pub use uses::{ConfigUse, KeyUse, OpenedBy, Removable};
 pub use write::{About, ReportFormat, UnknownFormat};
 
 /// What stands between our words and kube-apiserver's in a message.
@@ -375,90 +381,6 @@ impl Class {
     }
 }
 
-/// What free pages still hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Residue {
-    /// Free pages of the file.
-    pub pages: u64,
-    /// Old rows of Kubernetes objects in them that no row of the tree repeats.
-    pub rows: u64,
-    /// Those in plaintext, of a resource that a rule encrypts, and Secrets.
-    pub exposed: u64,
-    /// Rows in free pages that are copies of rows still in the tree, or of each other.
-    pub duplicates: u64,
-    /// Free pages without a header in which a plaintext object begins: tails of long values.
-    pub fragments: u64,
-    /// Rows met after as many as are kept.
-    pub beyond: u64,
-    /// By resource, provider and key.
-    pub groups: Vec<ResidueGroup>,
-}
-
-/// Old rows of one resource under one provider and key, in free pages.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct ResidueGroup {
-    /// `secrets`, `deployments.apps`.
-    pub resource: String,
-    /// By the stored prefix.
-    pub provider: &'static str,
-    /// The key or KMS provider, as the value names it.
-    pub key: Option<String>,
-    /// Plaintext of a resource that a rule encrypts, or of Secrets.
-    pub exposed: bool,
-    /// How many.
-    pub rows: u64,
-    /// The newest of the exposed ones.
-    pub examples: Vec<Example>,
-}
-
-/// A time, in seconds since 1970; as text `2026-10-05T08:15:30Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Time(pub i64);
-
-impl core::fmt::Display for Time {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let (days, seconds) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
-        // Civil date of a day count, with years from March on.
-        let shifted = days + 719_468;
-        let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let shifted_month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
-        let year = year + era * 400 + i64::from(month <= 2);
-        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
-        )
-    }
-}
-
-impl Serialize for Time {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// Bounds of a time, from objects that were created before and after. Clocks of several machines are behind it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Dated {
-    /// Not earlier.
-    pub not_before: Option<Time>,
-    /// Not later.
-    pub not_after: Option<Time>,
-}
-
 /// Nonces that were compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -468,163 +390,6 @@ pub struct Nonces {
     pub compared: u64,
     /// Values met after as many as are kept: of these nothing is known.
     pub beyond: u64,
-}
-
-/// What a member's write-ahead log holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct LogReport {
-    /// Files read.
-    pub files: u64,
-    /// Raft entries.
-    pub entries: u64,
-    /// Values in requests, those compared with included.
-    pub values: u64,
-    /// Times a value lies there in plaintext, of a resource that a rule encrypts, and Secrets.
-    pub exposed: u64,
-    /// Distinct values of Kubernetes objects that no row holds.
-    pub only: u64,
-    /// Values that were put and are not in the rows yet: the member was not stopped cleanly.
-    pub pending: u64,
-    /// Records whose checksum does not hold.
-    pub unsound: u64,
-    /// Whether a file ends inside a record, as the newest one of a killed member may.
-    pub torn: bool,
-    /// Values met after as many as are kept.
-    pub beyond: u64,
-    /// By resource, provider and key.
-    pub groups: Vec<LogGroup>,
-}
-
-/// Values of one resource under one provider and key, in the write-ahead log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct LogGroup {
-    /// `secrets`, `deployments.apps`.
-    pub resource: String,
-    /// By the stored prefix.
-    pub provider: &'static str,
-    /// The key or KMS provider, as the value names it.
-    pub key: Option<String>,
-    /// Plaintext of a resource that a rule encrypts, or of Secrets.
-    pub exposed: bool,
-    /// How many times such a value was written.
-    pub values: u64,
-    /// Distinct ones that no row holds.
-    pub only: u64,
-    /// The newest exposed ones that no row holds, by raft index.
-    pub examples: Vec<Example>,
-}
-
-/// One of several configurations.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct ConfigUse {
-    /// As the caller named it.
-    pub name: String,
-    /// `sha256:` of the file, as in kube-apiserver's `apiserver_encryption_config_controller_last_config_info`.
-    pub hash: String,
-    /// Live values of Kubernetes objects that it opens.
-    pub opens: u64,
-    /// Those that wait for a KMS.
-    pub waits: u64,
-    /// Those that it does not open.
-    pub refuses: u64,
-}
-
-/// Values that the same configurations open.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct OpenedBy {
-    /// `secrets`, `deployments.apps`.
-    pub resource: String,
-    /// By the stored prefix.
-    pub provider: &'static str,
-    /// The key, as the first configuration or the value names it.
-    pub key: Option<String>,
-    /// The KMS v2 key_id.
-    pub key_id: Option<String>,
-    /// Names of the configurations that open them.
-    pub opens: Vec<String>,
-    /// Of those that wait for a KMS.
-    pub waits: Vec<String>,
-    /// Live values.
-    pub live: u64,
-    /// Superseded ones.
-    pub history: u64,
-    /// The newest of them.
-    pub examples: Vec<Example>,
-}
-
-/// Whether a key may be taken out of the configuration, as far as this file tells. Other backups and other members may
-/// hold values of it all the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Removable {
-    /// No row holds a value of it.
-    Yes,
-    /// Only superseded values do: after the next compaction.
-    AfterCompaction,
-    /// Live values do.
-    No,
-    /// New values are written with it.
-    Writes,
-    /// Nobody could tell.
-    #[default]
-    Unknown,
-}
-
-impl Removable {
-    /// The answer in words.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Yes => "yes, but keep it for older backups",
-            Self::AfterCompaction => "after the next compaction",
-            Self::No => "no, live values need it",
-            Self::Writes => "no, it writes",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// One key of the configuration, and who holds values of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct KeyUse {
-    /// `aescbc`, `aesgcm`, `secretbox`, `kms-v1` or `kms-v2`.
-    pub provider: &'static str,
-    /// Its name, or the KMS provider's.
-    pub key: String,
-    /// The rules that have it.
-    pub rules: Vec<String>,
-    /// Whether it is the first key of the first provider of one of them.
-    pub writes: bool,
-    /// Live values, those included that carry its name and do not open.
-    pub live: u64,
-    /// Superseded ones.
-    pub history: u64,
-    /// Rows in free pages; `None` when nobody looked.
-    pub residue: Option<u64>,
-    /// Values that only the write-ahead log holds; `None` when none was given.
-    pub log: Option<u64>,
-    /// The oldest revision of a value of it; 0 without any.
-    pub first_revision: i64,
-    /// The newest one.
-    pub last_revision: i64,
-    /// When the first revision was written: inferred from objects created before and after.
-    pub first_use: Option<Dated>,
-    /// When the last revision was.
-    pub last_use: Option<Dated>,
-    /// Writes of the names of its live values since they were created: under this key at most so many.
-    pub versions: u64,
-    /// The answer.
-    pub removable: Removable,
 }
 
 /// One thing that deserves attention.
