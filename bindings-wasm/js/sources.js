@@ -12,16 +12,20 @@ export function fileSource(file) {
     throw new UsageError({ code: "worker", message });
   }
   const reader = new FileReaderSync();
+  // A buffer sent to nobody is given up at once; the collector lets hundreds of megabytes of them stand.
+  const { port1: nowhere, port2 } = new MessageChannel();
+  port2.close();
   return {
     size: file.size,
     read: (offset, length) => new Uint8Array(reader.readAsArrayBuffer(file.slice(offset, offset + length))),
+    release: ({ buffer }) => nowhere.postMessage(null, [buffer]),
   };
 }
 
 const BLOCK = 1 << 20;
-/** Most blocks read ahead, and most of all that are kept: 16 and 32 MiB. */
+/** Most blocks read ahead, and most of all that are kept: 16 and 64 MiB. */
 const READ = 16;
-const KEPT = 32;
+const KEPT = 64;
 
 const length = ({ first, end }) => end - first;
 
@@ -36,7 +40,7 @@ function onwards(stretch) {
  * Reads stretches of blocks of 1 MiB and keeps the ones used last. What goes on near a stretch that is kept, forwards or
  * backwards, is read ahead: a read of a browser's `File` costs milliseconds whatever its length.
  */
-export function cached({ size, read }) {
+export function cached({ size, read, release }) {
   // The stretch that holds a block; all of them, the one used last at the end; the one used last.
   const holders = new Map();
   const stretches = new Set();
@@ -47,6 +51,7 @@ export function cached({ size, read }) {
     stretches.delete(stretch);
     kept -= length(stretch);
     if (latest === stretch) latest = null;
+    release?.(stretch.bytes);
   };
 
   /** The nearest stretch on one side, if it reached so far that what lies between is worth reading too. */
