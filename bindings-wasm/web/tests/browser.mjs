@@ -28,5 +28,7 @@ export async function innerFrame(page) {
   const frame = await handle?.contentFrame();
   if (!frame) throw new Error("the page has no inner document");
   await frame.waitForSelector("#app *");
+  const broken = await frame.$("#app > .broken");
+  if (broken) throw new Error(`the page did not start: ${await broken.textContent()}`);
   return frame;
 }
