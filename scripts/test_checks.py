@@ -3,6 +3,7 @@
 import unittest
 
 import check_deps
+import check_docs
 import check_go_deps
 import check_hygiene
 
@@ -74,6 +75,38 @@ class GoModules(unittest.TestCase):
             ({vault: ("MPL-2.0", False)}, f"{vault}  MPL-2.0\n"),
         ):
             self.assertNotEqual(check_go_deps.check(modules, text), [], (modules, text))
+
+
+class Documents(unittest.TestCase):
+    files = {"README.md": {"use-it"}, "docs": set(), "docs/a.md": {"one", "one-1", "kms-and-keys-of-it"}, "scripts/setup": set()}
+
+    def found(self, text, path="docs/a.md"):
+        return check_docs.complaints(path, text, self.files, {"test", "demo"})
+
+    def test_headings_become_anchors(self):
+        text = "# One\n```sh\n# no heading\n```\n## One\n### `KMS` and [keys](x.md) of it!\n"
+        self.assertEqual(check_docs.anchors(text), self.files["docs/a.md"])
+
+    def test_what_is_there(self):
+        self.assertEqual(self.found("[a](../README.md#use-it) [b](#one-1) [c](../docs) [d](https://example.com/x)\n"
+                                    "`make test`, which may make a mistake\n$ make demo  # it\nscripts/setup, target/scripts/x\n"), [])
+
+    def test_what_is_not(self):
+        for text in ("[a](b.md)", "[a](../README.md#use)", "[a](#two)", "scripts/steup", "`make tset`", "```\n$ make dmeo\n```"):
+            self.assertEqual(len(self.found(text)), 1, text)
+
+    def test_pages_nobody_finds(self):
+        texts = {"README.md": "[a](docs/a.md#x)", "docs/a.md": "[b](b.md)", "docs/b.md": "", "docs/c.md": "[a](a.md)", "core/README.md": ""}
+        self.assertEqual(check_docs.unreachable(texts), ["docs/c.md: no way leads here from README"])
+
+    def test_counts(self):
+        known = {"transcripts": {109}, "rules": {59}}
+        self.assertEqual(check_docs.wrong_counts("109 transcripts, 59 rules on it", known), [])
+        self.assertEqual(len(check_docs.wrong_counts("1,109 transcripts", known)), 2)
+
+    def test_targets_nobody_names(self):
+        self.assertEqual(check_docs.unnamed_targets("`make test-a`", {"test-a", "demo"}), [])
+        self.assertEqual(len(check_docs.unnamed_targets("`make test-a`", {"test-a", "test-b"})), 1)
 
 
 class Hygiene(unittest.TestCase):

@@ -7,9 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
-from k8senc.cli import COMMANDS
+from k8senc.cli import COMMANDS, main
 from k8senc.manpages import pages
 
 from tests.test_cli import k8senc
@@ -48,13 +49,45 @@ def test_completion(shell: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words,offered", [("k8senc re", {"reencrypt"}), ("k8senc kms d", {"doctor"}), ("k8senc reencrypt --pr", {"--prove", "--prove-with", "--print-rbac"})])
 def test_what_is_completed(words: str, offered: set[str]) -> None:
-    from k8senc.cli import main
-
     from click.shell_completion import ShellComplete
 
     *before, last = words.split()[1:]
     found = {one.value for one in ShellComplete(main, {}, "k8senc", "_K8SENC_COMPLETE").get_completions(before, last)}
     assert found >= offered and all(one.startswith(last) for one in found)
+
+
+QUOTED = re.compile(r"(?<![\w./-])k8senc (?=(?:" + "|".join(COMMANDS) + r")(?=[ `\"\n]|$))([^`|#;\"\\&>)\n]*)")
+
+
+def mistaken(words: list[str]) -> str | None:
+    """What of a quoted command line k8senc does not know."""
+    command: click.Command = main
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        inner = command.get_command(click.Context(command), words[0])
+        if inner is None:
+            return words[0]
+        command, words = inner, words[1:]
+    known = {"-h", "--help"}.union(*({*one.opts, *one.secondary_opts} for one in command.params))
+    named = [found[0] for word in words if (found := re.match(r"--?[a-z][a-z-]*", word))]
+    return next((one for one in named if one not in known), None)
+
+
+def test_a_mistaken_quote_is_seen() -> None:
+    assert mistaken("audit snapshot.db --config enc.yaml --format json".split()) is None
+    assert mistaken("audit snapshot.db -o json".split()) == "-o"
+    assert mistaken("kms check unix:///run/kms.sock --watch=10".split()) is None
+    assert mistaken("kms chek unix:///run/kms.sock".split()) == "chek"
+
+
+def test_every_quoted_command_exists() -> None:
+    """Documents, helps, errors and alerts of all languages: an option that they name is one of that command."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout.decode().split("\0")
+    kinds = (".md", ".rs", ".go", ".py", ".yaml", ".json", ".mjs", ".js", ".ts", ".html", ".txt")
+    files = [name for name in listed if name.endswith(kinds) and not re.search("(^|/)(tests|conformance-vectors)/", name) and (ROOT / name).is_file()]
+    quotes = [(name, line) for name in files for line in QUOTED.findall((ROOT / name).read_text())]
+    assert len(quotes) > 300
+    wrong = [(name, line, bad) for name, line in quotes if (bad := mistaken(line.replace("'", " ").split()))]
+    assert wrong == []
 
 
 def test_manual_pages(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ func commands() []command {
 		{"recovery-key", "make an offline recovery key", "recovery-key new FILE | recovery-key public FILE",
 			"  k8senc-kms-plugin recovery-key new recovery.key      # on a machine that is not of the cluster; keep the file offline\n", recoveryKey},
 		{"set-plan", "say what a changed configuration does to the key_id, and what must be rewritten", "set-plan --config NEW [--audit REPORT.json]",
-			"  k8senc audit snapshot.db --config encryption.yaml -o json > report.json\n  k8senc-kms-plugin set-plan --config new.yaml --audit report.json\n", setPlan},
+			"  k8senc audit snapshot.db --config encryption.yaml --format json > report.json\n  k8senc-kms-plugin set-plan --config new.yaml --audit report.json\n", setPlan},
 		{"version", "say the version", "version", "", func(_ context.Context, p *program, _ []string) error {
 			fmt.Fprintln(p.out, "k8senc-kms-plugin", version())
 			return nil

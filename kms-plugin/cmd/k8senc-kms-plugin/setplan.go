@@ -10,7 +10,7 @@ import (
 	"github.com/k8senc/k8senc/kms-plugin/keyset"
 )
 
-// report is what a plan needs of `k8senc audit -o json`.
+// report is what a plan needs of `k8senc audit --format json`.
 type report struct {
 	Format int    `json:"format"`
 	Kind   string `json:"kind"`
@@ -26,7 +26,7 @@ type report struct {
 
 func setPlan(ctx context.Context, p *program, args []string) error {
 	file := p.flags.String("config", "", "the new configuration `FILE`")
-	audit := p.flags.String("audit", "", "what k8senc audit -o json wrote, as a `FILE`: then objects are counted")
+	audit := p.flags.String("audit", "", "what k8senc audit --format json wrote, as a `FILE`: then objects are counted")
 	if err := p.parse(args, 0); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func setPlan(ctx context.Context, p *program, args []string) error {
 		return nil
 	}
 	if *audit == "" {
-		fmt.Fprintln(p.out, "every object of this provider becomes stale and has to be rewritten; to count them give --audit (k8senc audit SNAPSHOT -o json)")
+		fmt.Fprintln(p.out, "every object of this provider becomes stale and has to be rewritten; to count them give --audit (k8senc audit SNAPSHOT --format json)")
 		return nil
 	}
 	return count(p, *audit, set.KeyID)
@@ -88,7 +88,7 @@ func count(p *program, file, keyID string) error {
 	}
 	var found report
 	if err := json.Unmarshal(text, &found); err != nil || found.Kind != "k8senc-audit" || found.Format != 1 {
-		return fmt.Errorf("%s is no report of k8senc audit -o json in format 1", file)
+		return fmt.Errorf("%s is no report of k8senc audit --format json in format 1", file)
 	}
 	var live, history uint64
 	for _, group := range found.Groups {

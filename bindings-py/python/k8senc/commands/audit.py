@@ -85,7 +85,7 @@ def audit(
       k8senc audit snapshot.db -c encryption-config.yaml --report html=a.html --report sarif=a.sarif
       k8senc audit /var/lib/etcd -c encryption-config.yaml
       k8senc audit /var/lib/rancher/k3s/server/db/state.db
-      k8senc audit etcd://10.0.0.1:2379 --cacert ca.crt --cert client.crt --key client.key
+      k8senc audit etcd://10.0.0.1:2379 --cacert ca.crt --cert client.crt --cert-key client.key
       k8senc audit s3://backups/etcd.db -c first-server.yaml -c second-server.yaml --max-key-age 90d
       k8senc audit snapshot.db --require secrets=kms-v2 --report prometheus=k8senc.prom
       k8senc audit snapshot.db --require cis-kubernetes --fail-on error

@@ -330,7 +330,7 @@ def _exit_code(summary: dict[str, Any], label: str) -> int:
         note(f"{label} is damaged: {summary['damagedRows']:,} rows cannot be parsed, and what they held is missing here")
         return UNREADABLE
     if not summary["selected"]:
-        note(f"nothing in {label} is named so; k8senc audit lists its resources, and --revision N reaches back before a delete")
+        note(f"nothing in {label} is named so: k8senc audit lists its resources; --revision N reaches back before a delete")
         return FINDINGS
     if summary["refused"] or summary["notWritten"]:
         return FINDINGS
