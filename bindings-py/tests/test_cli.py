@@ -51,6 +51,12 @@ def test_audit_table() -> None:
     ]
 
 
+def test_a_crash_leaves_no_core() -> None:
+    code = "import resource as r\nr.setrlimit(r.RLIMIT_CORE, (r.getrlimit(r.RLIMIT_CORE)[1],) * 2)\ntry:\n    from k8senc.cli import run; run()\nfinally:\n    print(r.getrlimit(r.RLIMIT_CORE)[0])"
+    run = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, timeout=60, check=False, env=ENVIRONMENT)
+    assert run.stdout.splitlines()[-1] == b"0"
+
+
 def test_audit_table_in_80_columns() -> None:
     run = subprocess.run([*COMMAND, *JUDGED], capture_output=True, timeout=60, check=False, env={**ENVIRONMENT, "COLUMNS": "80"})
     lines = run.stdout.decode().splitlines()

@@ -358,6 +358,11 @@ def test_a_url_on_the_web(tmp_path: Path) -> None:
         assert report(f"{base}/etcd.db", "-c", CONFIG) == report(SNAPSHOT, "-c", CONFIG)
         run = k8senc("audit", f"http://user:secret@127.0.0.1:{server.server_address[1]}/none.db")
         assert run.returncode == 5 and "secret" not in sentence(run)
+        # A signed URL opens the file for whoever reads the report.
+        run = k8senc("audit", f"{base}/etcd.db?X-Signature=abc%2Bsigned%2F%3D", "-c", CONFIG, "--format", "html")
+        assert b"etcd.db" in run.stdout and b"signed" not in run.stdout + run.stderr
+        run = k8senc("audit", f"{base}/none.db?X-Signature=abc%2Bsigned%2F%3D#signed")
+        assert run.returncode == 5 and "none.db" in sentence(run) and "signed" not in sentence(run)
     finally:
         server.shutdown()
         server.server_close()

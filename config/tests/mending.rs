@@ -116,6 +116,24 @@ fn what_mends_a_configuration_mends_the_file_that_holds_it() {
     }
 }
 
+/// A scalar is written anew as a whole, with the keys in it.
+#[test]
+fn a_change_shows_no_key_when_it_is_printed() {
+    let key = "pU3KGCUwux1tEyze1iN7LtkeP3IfyxlxF0SU1kk8nVw=";
+    let config = format!(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  providers:\n  - identity: {{}}\n  - secretbox:\n      keys:\n      - name: k\n        secret: {key}\n"
+    );
+    let text = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: enc}}\ndata:\n  enc.yaml: {}\n",
+        serde_json::to_string(&config).unwrap()
+    );
+    let manifest = Manifest::read(text.as_bytes(), "x").unwrap();
+    let found = lint_manifest(text.as_bytes(), &manifest, &[], &LintOptions::default());
+    let edits = found.iter().filter_map(|f| f.fix.as_ref());
+    assert!(edits.flat_map(|f| &f.edits).any(|e| e.text.contains(key)));
+    assert!(!format!("{found:?}").contains(&key[..8]));
+}
+
 fn base64(text: &str) -> String {
     let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();

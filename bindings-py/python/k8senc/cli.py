@@ -71,6 +71,7 @@ class _Commands(click.Group):
 
 def run() -> NoReturn:
     """The entry point of the command."""
+    _leave_no_core()
     try:
         code = main.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -93,6 +94,15 @@ def run() -> NoReturn:
     except K8sEncError as error:
         code = _failed(UNREADABLE, error)
     sys.exit(code if isinstance(code, int) else CLEAN)
+
+
+def _leave_no_core() -> None:
+    """A crash writes no keys and plaintexts to a file."""
+    try:
+        resource = importlib.import_module("resource")
+    except ImportError:  # not a Unix
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _failed(code: int, error: Exception) -> int:

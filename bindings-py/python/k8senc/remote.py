@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,10 +13,13 @@ from typing import Any, BinaryIO
 
 from k8senc.errors import RemoteError, SnapshotError, UsageError
 
-__all__ = ["Held", "from_stdin", "from_url", "is_url", "without_password"]
+__all__ = ["Held", "from_stdin", "from_url", "is_url", "without_secrets"]
 
 _CHUNK = 4 << 20
 Progress = Callable[[int, int], object]
+
+_USER = re.compile(r"(\w://)[^/\s]*@")
+_QUERY = re.compile(r"(\w://[^\s?#'\"]*)[?#][^\s'\"]*")
 
 
 class Held:
@@ -74,11 +78,15 @@ def is_url(text: str) -> bool:
     return bool(separator) and scheme.replace("+", "").replace("-", "").isalnum()
 
 
-def without_password(text: str) -> str:
-    """A URL without the name and password in it, for messages."""
-    scheme, separator, rest = text.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}" if separator and "@" in host else text
+def without_secrets(url: str) -> str:
+    """A URL for messages and reports: without user and password, and without its query, which in a signed URL opens the file."""
+    return _USER.sub(r"\1", re.split("[?#]", url, maxsplit=1)[0])
+
+
+def _said(error: Exception, url: str) -> str:
+    """What a file system says, in one line. It may have written the URL in another way."""
+    told = " ".join(str(error).replace(url, without_secrets(url)).split())
+    return _QUERY.sub(r"\1", _USER.sub(r"\1", told))
 
 
 def from_stdin(progress: Progress | None = None) -> Held:
@@ -100,7 +108,7 @@ def from_url(url: str, progress: Progress | None = None) -> Held:
         fsspec: Any = importlib.import_module("fsspec")
     except ImportError:
         raise UsageError("extra-remote", "a URL needs fsspec: pip install 'k8senc[remote]'") from None
-    shown = without_password(url)
+    shown = without_secrets(url)
     held, kept = Held(shown), False
     try:
         with fsspec.open(url, "rb") as source:
@@ -109,11 +117,11 @@ def from_url(url: str, progress: Progress | None = None) -> Held:
     except SnapshotError:
         raise
     except ImportError as error:
-        raise UsageError("extra-remote", f"{shown} needs more than is installed: {error}") from None
+        raise UsageError("extra-remote", f"{shown} needs more than is installed: {_said(error, url)}") from None
     except ValueError as error:
-        raise UsageError("url", f"{shown}: {str(error).replace(url, shown)}") from None
+        raise UsageError("url", f"{shown}: {_said(error, url)}") from None
     except Exception as error:  # each file system has exceptions of its own
-        reason = str(error).replace(url, shown) or type(error).__name__
+        reason = _said(error, url) or type(error).__name__
         raise RemoteError("url", f"{shown} cannot be read: {reason}") from None
     finally:
         if not kept:

@@ -93,9 +93,9 @@ _LIVE_OPTIONS = [
 
 def label_of(target: str) -> str:
     """How messages name what was given."""
-    from k8senc.remote import without_password
+    from k8senc.remote import is_url, without_secrets
 
-    return "standard input" if target == "-" else without_password(target)
+    return without_secrets(target) if is_url(target) else "standard input" if target == "-" else target
 
 
 def live_options(*key_names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -137,7 +137,8 @@ def opened(target: str, live: Live, *, etcd_key: bytes | None = None, revision: 
             with progress("fetching") as told:
                 held = remote.from_url(target, told)
             stack.callback(held.close)
-            yield Source(escape(label_of(target)), target.rstrip("/").rpartition("/")[2] or target, held.path)
+            shown = label_of(target)
+            yield Source(escape(shown), shown.rstrip("/").rpartition("/")[2] or shown, held.path)
         else:
             yield _local(Path(target), live)
 

@@ -64,14 +64,12 @@ pub(crate) static LEGACY_KIND: Rule = Rule {
         let edit = |span: Span, word: &str| {
             let raw = span.of(&c.text).unwrap_or("");
             let quoted = json || raw.starts_with(['"', '\'']);
-            Edit {
-                span,
-                text: if quoted {
-                    format!("\"{word}\"")
-                } else {
-                    word.to_owned()
-                },
-            }
+            let text = if quoted {
+                format!("\"{word}\"")
+            } else {
+                word.to_owned()
+            };
+            Edit::new(span, text)
         };
         let edits = vec![
             edit(kind.span, "EncryptionConfiguration"),

@@ -1,5 +1,7 @@
 //! Changes that cure a finding, as edits of the text.
 
+use core::fmt;
+
 use zeroize::Zeroizing;
 
 use super::{Finding, LintOptions};
@@ -7,13 +9,27 @@ use crate::load::validate;
 use crate::span::Span;
 use crate::verdict::{Stage, Verdict};
 
-/// A piece of text to put in place of another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A piece of text to put in place of another. It may hold keys: one that stands in base64 or in quotes is a whole file.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Edit {
     /// What goes.
     pub span: Span,
     /// What comes.
-    pub text: String,
+    pub text: Zeroizing<String>,
+}
+
+impl Edit {
+    pub(crate) fn new(span: Span, text: impl Into<String>) -> Self {
+        let text = Zeroizing::new(text.into());
+        Self { span, text }
+    }
+}
+
+impl fmt::Debug for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Span { start, end }, len) = (self.span, self.text.len());
+        write!(f, "Edit({start}..{end} becomes {len} bytes)")
+    }
 }
 
 /// Whether a change may be made without asking.
@@ -49,14 +65,7 @@ impl Fix {
 
     /// Replaces one piece of text.
     pub(crate) fn replace(title: &str, safety: Safety, span: Span, text: &str) -> Self {
-        Self::new(
-            title,
-            safety,
-            vec![Edit {
-                span,
-                text: text.to_owned(),
-            }],
-        )
+        Self::new(title, safety, vec![Edit::new(span, text)])
     }
 
     /// The text with this change made; `None` when the edits do not lie in the text.
@@ -177,10 +186,7 @@ pub(crate) fn remove_field(text: &str, key: &str, value: Span) -> Option<Edit> {
     let alone_before = text.get(first..start)?.trim().is_empty();
     let alone_after = text.get(end..last)?.trim_start_matches([' ', '\t', ',']);
     if alone_before && (alone_after.trim().is_empty() || alone_after.starts_with('#')) {
-        return Some(Edit {
-            span: Span::new(first, last),
-            text: String::new(),
-        });
+        return Some(Edit::new(Span::new(first, last), ""));
     }
     // In a flow mapping one comma goes with the field.
     let after = text.get(end..)?;
@@ -193,8 +199,5 @@ pub(crate) fn remove_field(text: &str, key: &str, value: Span) -> Option<Edit> {
     } else {
         return None;
     }
-    Some(Edit {
-        span: Span::new(start, end),
-        text: String::new(),
-    })
+    Some(Edit::new(Span::new(start, end), ""))
 }

@@ -82,14 +82,8 @@ fn move_to_end(text: &str, entry: &Entry) -> Option<Fix> {
     }
     let moved = first.of(text)?.to_owned();
     let edits = vec![
-        Edit {
-            span: *first,
-            text: String::new(),
-        },
-        Edit {
-            span: Span::new(last.end, last.end),
-            text: moved,
-        },
+        Edit::new(*first, ""),
+        Edit::new(Span::new(last.end, last.end), moved),
     ];
     Some(Fix::new("put identity last", Safety::Safe, edits))
 }

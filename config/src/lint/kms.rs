@@ -17,17 +17,11 @@ fn add_version(c: &Context<'_>, block: &KmsFact<'_>) -> Option<Fix> {
     let text = &c.text;
     let at = block.kms.span.start;
     let insert = if text.get(at..)?.starts_with('{') {
-        Edit {
-            span: Span::new(at + 1, at + 1),
-            text: "apiVersion: v2, ".to_owned(),
-        }
+        Edit::new(Span::new(at + 1, at + 1), "apiVersion: v2, ")
     } else {
         let indent = text.get(line_start(text, at)..at)?;
         let indent: String = indent.chars().map(|_| ' ').collect();
-        Edit {
-            span: Span::new(at, at),
-            text: format!("apiVersion: v2\n{indent}"),
-        }
+        Edit::new(Span::new(at, at), format!("apiVersion: v2\n{indent}"))
     };
     Some(Fix::new(
         "say apiVersion: v2",

@@ -119,10 +119,10 @@ fn split(text: &str, provider: &Provider) -> Option<Fix> {
         if !indent.bytes().all(|b| b == b' ') || indent.len() <= column {
             return None;
         }
-        edits.push(Edit {
-            span: Span::new(start + column, start + column + 1),
-            text: "-".to_owned(),
-        });
+        edits.push(Edit::new(
+            Span::new(start + column, start + column + 1),
+            "-",
+        ));
     }
     Some(Fix::new(
         "make each provider its own element",

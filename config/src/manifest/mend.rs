@@ -75,7 +75,13 @@ impl Embedded {
             at if closes && starts_line => line_begin(file, at)?,
             at => at,
         };
-        let mut text = Zeroizing::new(String::new());
+        // It may hold keys: enough room at once.
+        let lines = edit.text.matches('\n').count().saturating_add(2);
+        let room = edit
+            .text
+            .len()
+            .saturating_add(lines.saturating_mul(indent.len()));
+        let mut text = Zeroizing::new(String::with_capacity(room));
         let mut begins = closes && (start == end || starts_line);
         for line in edit.text.split_inclusive('\n') {
             if begins && line != "\n" {
@@ -90,7 +96,7 @@ impl Embedded {
         let until = if closes { beyond } else { self.at(end)? };
         Some(Edit {
             span: Span::new(at, until),
-            text: core::mem::take(&mut *text),
+            text,
         })
     }
 
@@ -132,7 +138,7 @@ impl Embedded {
         }
         Some(Edit {
             span: self.span(),
-            text: core::mem::take(&mut *text),
+            text,
         })
     }
 }

@@ -358,13 +358,11 @@ fn read_only_spelling(facts: &Facts<'_>, report: &mut Report) {
                 "{} is no field here; it is {right}",
                 raw.trim_matches(['"', '\''])
             );
-            let edit = Edit {
-                span,
-                text: match raw.chars().next() {
-                    Some(quote @ ('"' | '\'')) => format!("{quote}{right}{quote}"),
-                    _ => right.to_owned(),
-                },
+            let text = match raw.chars().next() {
+                Some(quote @ ('"' | '\'')) => format!("{quote}{right}{quote}"),
+                _ => right.to_owned(),
             };
+            let edit = Edit::new(span, text);
             let finding = report.add(&READ_ONLY_SPELLING, span, message);
             finding.fix = Some(Fix::new(
                 &format!("write {right}"),

@@ -1,7 +1,9 @@
 //! Configurations: their keys are base64 text, and a parser keeps text in many places.
 
 use k8senc_backends::NATIVE;
-use k8senc_config::{Config, GroupResource, LintOptions, Options, lint, validate};
+use k8senc_config::{
+    Config, GroupResource, LintOptions, Manifest, Options, lint, lint_manifest, validate,
+};
 use k8senc_secret_proof::leaked_by;
 
 use crate::{secrets, told};
@@ -189,4 +191,27 @@ fn judging_leaves_nothing() {
             drop((refused.to_string(), format!("{refused:?}")));
         }
     });
+}
+
+/// A configuration in quotes within a manifest is written anew as a whole.
+#[test]
+fn mending_leaves_nothing() {
+    let text = secrets::text(secrets::aes_key("mend", 32));
+    let config = format!(
+        "kind: EncryptionConfiguration\\napiVersion: apiserver.config.k8s.io/v1\\nresources:\\n- resources: [secrets]\\n  providers:\\n  - identity: {{}}\\n  - aesgcm:\\n      keys:\\n      - name: key1\\n        secret: {text}\\n"
+    );
+    let file: &[u8] = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: enc}}\ndata:\n  enc.yaml: \"{config}\"\n"
+    )
+    .leak()
+    .as_bytes();
+    let mut changes = 0;
+    let leaks = leaked_by(|| {
+        let manifest = Manifest::read(file, "enc.yaml").unwrap();
+        let found = lint_manifest(file, &manifest, &[], &LintOptions::default());
+        changes = found.iter().filter(|f| f.fix.is_some()).count();
+        drop(format!("{found:?}"));
+    });
+    assert!(changes > 0);
+    assert_eq!(told("a ConfigMap", &leaks), "");
 }
