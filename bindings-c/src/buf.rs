@@ -4,10 +4,11 @@
     reason = "a buffer of C's is taken back, and names are exported"
 )]
 
+use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::fault::{Error, Fault, need};
 use crate::guard::{guard, quietly};
@@ -47,11 +48,33 @@ impl Buf {
 /// The output argument of a function that hands out bytes.
 pub(crate) type OutBuf<'a> = Option<&'a mut MaybeUninit<Buf>>;
 
+/// Bytes that leave no copy behind when they grow: the change that cures a finding may hold keys.
+struct Growing(Zeroizing<Vec<u8>>);
+
+impl io::Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let need = self.0.len().saturating_add(bytes.len());
+        if need > self.0.capacity() {
+            let room = need.max(self.0.capacity().saturating_mul(2)).max(4096);
+            let mut larger = Zeroizing::new(Vec::with_capacity(room));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 pub(crate) fn write_json<T: serde::Serialize>(out: OutBuf<'_>, value: &T) -> Result<(), Fault> {
     let out = need(out, "json")?;
-    let text = serde_json::to_vec(value)
+    let mut text = Growing(Zeroizing::default());
+    serde_json::to_writer(&mut text, value)
         .map_err(|error| Fault::argument(format!("the report has no JSON form: {error}")))?;
-    out.write(Buf::new(text));
+    out.write(Buf::new(core::mem::take(&mut *text.0)));
     Ok(())
 }
 

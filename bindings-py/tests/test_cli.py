@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -49,6 +50,37 @@ def test_audit_table() -> None:
         "KMS cloud-kms, key_id kek-2026-10: 4 calls",
         "KMS legacy-kms: 120 calls",
     ]
+
+
+@pytest.mark.parametrize("words", ["audit SNAPSHOT", "audit SNAPSHOT --format json", "decrypt SNAPSHOT secrets -c CONFIG --stdout", "explain --all", "--help"])
+def test_a_full_disk_is_no_finding(words: str) -> None:
+    """Exit code 1 would say that something was found, or that a file is refused."""
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run([*COMMAND, *words.replace("SNAPSHOT", str(SNAPSHOT)).replace("CONFIG", str(CONFIG)).split()], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False, env=ENVIRONMENT)
+    assert run.returncode == 74 and run.stderr.endswith(b"k8senc: the output cannot be written: No space left on device\n")
+    assert b"Traceback" not in run.stderr
+
+
+def test_a_full_disk_is_no_damaged_snapshot(tmp_path: Path) -> None:
+    def full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    words = ["decrypt", str(SNAPSHOT), "secrets", "-c", str(CONFIG), "-o", str(tmp_path / "new")]
+    run = subprocess.run([*COMMAND, *words], capture_output=True, timeout=60, check=False, env=ENVIRONMENT, preexec_fn=full)
+    assert run.returncode == 74 and b"File too large" in run.stderr.splitlines()[-1]
+
+
+def test_a_fault_of_ours_is_no_finding() -> None:
+    code = "import k8senc.commands.audit as a\na.read_config = None\nfrom k8senc.cli import run; run()"
+    run = subprocess.run([sys.executable, "-c", code, "audit", SNAPSHOT, "-c", CONFIG], capture_output=True, timeout=60, check=False, env=ENVIRONMENT)
+    assert run.returncode == 70 and b"nothing is decided" in run.stderr.splitlines()[-1]
+
+
+def test_a_report_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "a.prom").mkdir()
+    run = k8senc("audit", SNAPSHOT, "--report", f"prometheus={tmp_path / 'a.prom'}")
+    assert run.returncode == 74 and b"a.prom cannot be written" in run.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.prom"]
 
 
 def test_a_crash_leaves_no_core() -> None:

@@ -139,6 +139,9 @@ def test_one_stored_value() -> None:
     assert run.returncode == 0, run.stderr
     assert run.stdout == bytes.fromhex(case["expect"]["plaintext"])
     alone = k8senc("decrypt", "--value", "-", "-c", config, stdin=case["stored"].encode())
+    for select in (["--all"], ["-n", "shop"], ["--revision", "7"]):
+        run = k8senc("decrypt", "--value", "-", *select, "-c", config, stdin=json.dumps(answer).encode())
+        assert run.returncode == 2 and "select nothing" in sentence(run)
     assert alone.returncode == 2 and "--etcd-key" in sentence(alone)
 
 

@@ -60,5 +60,5 @@ func (b *Bytes) Close() error {
 	return unix.Munmap(room)
 }
 
-// String says the size and nothing else, so that no log can print a secret.
-func (b *Bytes) String() string { return fmt.Sprintf("secret(%d bytes)", b.size) }
+// Format says the size and nothing else, whatever the verb, so that no log can print a secret.
+func (b *Bytes) Format(state fmt.State, _ rune) { fmt.Fprintf(state, "secret(%d bytes)", b.size) }

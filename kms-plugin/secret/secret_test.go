@@ -31,8 +31,10 @@ func TestBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := fmt.Sprintf("%v %s", held, held); strings.Contains(text, "7") || text != "secret(32 bytes) secret(32 bytes)" {
-		t.Fatal(text)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		if text := fmt.Sprintf(verb, held); text != "secret(32 bytes)" {
+			t.Fatal(verb, text)
+		}
 	}
 	if held.Close() != nil || held.Close() != nil {
 		t.Fatal("close")

@@ -6,12 +6,13 @@ import importlib
 import os
 import signal
 import sys
+import traceback
 from typing import NoReturn
 
 import click
 
-from k8senc._native import __version__
-from k8senc.command import CLEAN, EXIT_CODES, REMOTE, UNREADABLE, USAGE, Failure, interrupted, note
+from k8senc._native import __version__, escape
+from k8senc.command import CLEAN, EXIT_CODES, FAULT, OUTPUT, REMOTE, UNREADABLE, USAGE, Failure, interrupted, note
 from k8senc.errors import ConfigError, K8sEncError, RemoteError, UsageError
 
 # Every command with its line in the list of commands. A module of `k8senc.commands` is loaded when its
@@ -84,8 +85,8 @@ def run() -> NoReturn:
     except Failure as error:
         code = _failed(error.exit_code, error)
     except BrokenPipeError:
-        # The reader has what it wanted; Python must not complain while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has what it wanted.
+        _give_up_stdout()
         code = 128 + signal.SIGPIPE
     except (ConfigError, UsageError) as error:
         code = _failed(USAGE, error)
@@ -93,7 +94,23 @@ def run() -> NoReturn:
         code = _failed(REMOTE, error)
     except K8sEncError as error:
         code = _failed(UNREADABLE, error)
+    except OSError as error:
+        # What is read has sentences of its own: this is stdout, or a file that is written.
+        _give_up_stdout()
+        where = f"{escape(os.fsdecode(error.filename))} cannot be used" if isinstance(error.filename, str | bytes) else "the output cannot be written"
+        code = _failed(OUTPUT, f"{where}: {error.strerror or type(error).__name__}")
+    except SystemExit:
+        raise
+    except BaseException:  # a panic of the extension is no Exception
+        # Python would end with 1, which says that there are findings.
+        traceback.print_exc()
+        code = _failed(FAULT, "this is a fault of k8senc, and nothing is decided: please report it, without keys and Secrets")
     sys.exit(code if isinstance(code, int) else CLEAN)
+
+
+def _give_up_stdout() -> None:
+    """Python must not complain while it closes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave_no_core() -> None:
@@ -105,7 +122,7 @@ def _leave_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _failed(code: int, error: Exception) -> int:
+def _failed(code: int, error: Exception | str) -> int:
     note(str(error))
     return code
 

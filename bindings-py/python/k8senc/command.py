@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from k8senc.unwrapping import Offline
 
 CLEAN, FINDINGS, USAGE, UNREADABLE, UNDECIDED, REMOTE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+# Of every command: a fault of k8senc, and an output that cannot be written (sysexits.h). Nothing is decided then.
+FAULT, OUTPUT = 70, 74
 
 EXIT_CODES = """\b
 Exit codes:
@@ -71,6 +73,8 @@ def about(file: Path | str) -> Iterator[None]:
     try:
         yield
     except SnapshotError as error:
+        if error.code == "output":
+            raise Failure(OUTPUT, str(error)) from None
         raise Failure(UNREADABLE, f"{escape(str(file))}: {error}") from None
 
 

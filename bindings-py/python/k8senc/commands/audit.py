@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from k8senc._native import escape
-from k8senc.command import CLEAN, EXIT_CODES, UNDECIDED, UNREADABLE, USAGE, Failure, about, note, progress, read_config, read_file, writes
+from k8senc.command import CLEAN, EXIT_CODES, OUTPUT, UNDECIDED, UNREADABLE, USAGE, Failure, about, note, progress, read_config, read_file, writes
 from k8senc.key_sources import Opening, opening_options
 from k8senc.sources import Live, label_of, live_options, opened
 
@@ -168,14 +168,20 @@ def _output(spec: str) -> tuple[str, Path]:
 
 def _save(file: Path, text: str) -> None:
     """Whole or not at all: a collector may read it at any time."""
+    made = None
     try:
         with NamedTemporaryFile("w", encoding="utf-8", newline="", dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as partial:
+            made = Path(partial.name)
             partial.write(text)
-        Path(partial.name).chmod(0o644 & ~_umask())
+        made.chmod(0o644 & ~_umask())
         writes("each report is whole or as it was")
-        Path(partial.name).replace(file)
+        made.replace(file)
+        made = None
     except OSError as error:
-        raise Failure(UNREADABLE, f"{escape(str(file))} cannot be written: {error.strerror}") from None
+        raise Failure(OUTPUT, f"{escape(str(file))} cannot be written: {error.strerror}") from None
+    finally:
+        if made is not None:
+            made.unlink(missing_ok=True)
 
 
 def _umask() -> int:

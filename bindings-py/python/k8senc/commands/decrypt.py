@@ -103,7 +103,7 @@ def decrypt(
     """
     from k8senc._native import Recovery
 
-    _check(snapshot, what, namespace, everything, etcd_key, value_file, output, config_file)
+    _check(snapshot, what, namespace, everything, etcd_key, value_file, output, config_file, revision)
     config = None
     if config_file is not None:
         config = read_config(Path("/dev/stdin") if str(config_file) == "-" else config_file)
@@ -188,10 +188,13 @@ def _check(
     value_file: Path | None,
     output: Path | None,
     config_file: Path | None,
+    revision: int | None,
 ) -> None:
     if value_file is not None:
         if snapshot is not None or output is not None:
             raise Failure(USAGE, "--value is one stored value: it takes neither a source nor --output")
+        if namespace or everything or revision:
+            raise Failure(USAGE, "--value is one stored value: -n, --all and --revision select nothing in it")
         if str(value_file) == "-" and config_file is not None and str(config_file) == "-":
             raise Failure(USAGE, "stdin is either the value or the configuration")
         return

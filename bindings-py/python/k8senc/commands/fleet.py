@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from k8senc._native import escape
-from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, USAGE, Failure, progress, read_file, writes
+from k8senc.command import CLEAN, FINDINGS, OUTPUT, UNDECIDED, UNREADABLE, USAGE, Failure, progress, read_file, writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def fleet(
         try:
             tables.write_parquet(report, parquet)
         except OSError as error:
-            raise Failure(UNREADABLE, f"{escape(str(parquet))} cannot be written: {error.strerror}") from None
+            raise Failure(OUTPUT, f"{escape(str(parquet))} cannot be written: {error.strerror}") from None
     if form == "json":
         click.echo(json.dumps(report, indent=2))
     else:
