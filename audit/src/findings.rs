@@ -46,7 +46,8 @@ fn evidence(tally: &Tally, from: &Evidence<'_>, all: &mut Vec<Finding>) {
     if slack > 0 {
         let places: Vec<String> = pages.iter().map(u64::to_string).collect();
         let message = format!(
-            "{slack} pages hold bytes where etcd leaves zeros: {}",
+            "{} with bytes where etcd leaves zeros: {}",
+            some(slack, "page"),
             places.join(", ")
         );
         all.push(finding(&SLACK, slack, message, &[]));
@@ -58,8 +59,8 @@ fn evidence(tally: &Tally, from: &Evidence<'_>, all: &mut Vec<Finding>) {
         .filter(|g| g.exposed)
     {
         let message = format!(
-            "{} old values in plaintext can be recovered from free pages",
-            residue.rows
+            "{} in plaintext can be recovered from free pages",
+            some(residue.rows, "old value")
         );
         let mut found = finding(&RESIDUE_PLAINTEXT, residue.rows, message, &residue.examples);
         found.resource = Some(residue.resource.clone());
@@ -172,8 +173,8 @@ pub(crate) fn collect(tally: &Tally, from: &Evidence<'_>) -> Vec<Finding> {
             .map(|(revision, page)| format!("revision {revision} on page {page}"))
             .collect();
         let message = format!(
-            "{} rows cannot be parsed: {}",
-            tally.damaged,
+            "{} that cannot be parsed: {}",
+            some(tally.damaged, "row"),
             places.join(", ")
         );
         all.push(finding(&DAMAGED, tally.damaged, message, &[]));
@@ -191,7 +192,7 @@ pub(crate) fn collect(tally: &Tally, from: &Evidence<'_>) -> Vec<Finding> {
         (count + g.counts.live, examples)
     });
     if count > 0 {
-        let message = format!("{count} live keys lie outside the etcd prefix");
+        let message = format!("{} outside the etcd prefix", are(count, "live key"));
         all.push(finding(
             &FOREIGN,
             count,
@@ -209,8 +210,10 @@ fn of_group(group: &GroupTally, all: &mut Vec<Finding>) {
     let c = &group.counts;
     if group.folded {
         let count = c.live + c.history;
-        let message =
-            format!("{count} values of further resources, providers and keys are counted together");
+        let message = format!(
+            "{} of further resources, providers and keys, counted together",
+            some(count, "value")
+        );
         all.push(finding(&FOLDED, count, message, &[]));
     }
     let mut add = |rule: &FindingKind, count: u64, message: String, examples: &[Example]| {
@@ -304,8 +307,8 @@ fn of_group(group: &GroupTally, all: &mut Vec<Finding>) {
         &NONCE_REUSE,
         group.nonces_reused,
         format!(
-            "{} values share their nonce with another value under the same key",
-            group.nonces_reused
+            "{} under the nonce of another value and the same key",
+            are(group.nonces_reused, "value")
         ),
         &group.nonce_reuse,
     );
