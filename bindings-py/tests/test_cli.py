@@ -83,6 +83,11 @@ def test_a_report_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [tmp_path / "a.prom"]
 
 
+def test_a_log_that_is_not_there_is_not_blamed_on_the_snapshot(tmp_path: Path) -> None:
+    run = k8senc("audit", SNAPSHOT, "--wal", tmp_path / "none.wal")
+    assert run.returncode == 2 and "none.wal: there is no such file" in sentence(run)
+
+
 def test_a_crash_leaves_no_core() -> None:
     code = "import resource as r\nr.setrlimit(r.RLIMIT_CORE, (r.getrlimit(r.RLIMIT_CORE)[1],) * 2)\ntry:\n    from k8senc.cli import run; run()\nfinally:\n    print(r.getrlimit(r.RLIMIT_CORE)[0])"
     run = subprocess.run([sys.executable, "-c", code, "--version"], capture_output=True, timeout=60, check=False, env=ENVIRONMENT)

@@ -368,6 +368,7 @@ def test_diff_of_servers(tmp_path: Path) -> None:
         ("K8D03", "promote it in a"),
         ("padding-bytes", "invalid padding on input"),
         ("exit 4", "not everything could be decided"),
+        ("exit 74", "a disk is full"),
         ('E1123 12:00:00.1 1 reflector.go:1] "Unhandled Error" err="unable to transform key \\"/registry/secrets/a/b\\": invalid padding on input"', "invalid padding on input"),
         ("rpc error: code = DeadlineExceeded desc = context deadline exceeded", "DeadlineExceeded"),
     ],
@@ -380,6 +381,7 @@ def test_explain(asked: str, says: str) -> None:
 
 
 def test_explain_what_nobody_knows() -> None:
+    assert "no text to explain" in k8senc_("explain", stdin="\n").stderr
     run = k8senc_("explain", "the identity of this wildcard\x1b[2J")
     assert run.returncode == 1 and run.stdout == "" and "near to it are" in run.stderr and "\x1b" not in run.stderr
     assert k8senc_("explain", "--format", "markdown", "x").returncode == 2

@@ -15,6 +15,8 @@ _EXITS = {
     3: ("unreadable", "The input cannot be read or is corrupt."),
     4: ("undecided", "No findings, but not everything could be decided, usually because a KMS was not asked."),
     5: ("remote", "A KMS could not be reached."),
+    70: ("fault", "A fault of k8senc: nothing is decided, and its last lines are worth a report."),
+    74: ("output", "Standard output or a file cannot be written, as when a disk is full: nothing is decided."),
     130: ("interrupted", "Ctrl-C; nothing was changed that is not said."),
 }
 

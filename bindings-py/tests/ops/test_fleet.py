@@ -168,7 +168,8 @@ def test_a_process_killed_in_the_middle(snapshots: Path, config_map: Path) -> No
 
 def test_exit_codes_and_sentences(snapshots: Path, tmp_path: Path) -> None:
     assert run(snapshots / "none-*.db").returncode == 2
-    assert run("https://user:password@backups.example/a.db").stderr.startswith("k8senc: a URL with a password")
+    for who in ("user:password", "token"):
+        assert run(f"https://{who}@backups.example/a.db").stderr.startswith("k8senc: a URL with a password")
     assert run(snapshots / "prod-1.db", "--scheduler", "tcp://127.0.0.1:1", "--on", "serial").returncode == 2
     signed = run("https://backups.example/a.db?X-Signature=abc")
     assert signed.returncode == 2 and signed.stderr.startswith("k8senc: a signed URL") and "abc" not in signed.stderr

@@ -193,6 +193,8 @@ def _umask() -> int:
 def _log_files(paths: tuple[Path, ...]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
+        if not path.exists():
+            raise Failure(USAGE, f"--wal {escape(str(path))}: there is no such file or folder")
         found = sorted(path.glob("*.wal")) if path.is_dir() else [path]
         if not found:
             raise Failure(USAGE, f"--wal {escape(str(path))}: no *.wal file is in this folder")

@@ -53,6 +53,8 @@ def explain(context: click.Context, text: tuple[str, ...], everything: bool, for
             if sys.stdin.isatty():
                 raise Failure(USAGE, "explain needs a code or a text, such as: k8senc explain no matching prefix found")
             asked = sys.stdin.buffer.read(_MOST).decode(errors="replace")
+            if not asked.strip():
+                raise Failure(USAGE, "standard input holds no text to explain: did the command before the pipe find a line?")
         found = explaining.explain(asked)
     if form == "markdown":
         if not everything:

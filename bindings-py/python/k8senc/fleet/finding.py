@@ -33,7 +33,9 @@ def _remote(pattern: str) -> list[str]:
     parts = urlsplit(pattern)
     if parts.scheme in ("http", "https") and "=" in parts.query:
         raise UsageError("fleet-credentials", "a signed URL would be in every task and in the report, and open the file for whoever reads it: give credentials to the workers' environment")
-    if "@" in parts.netloc and ":" in parts.netloc.rpartition("@")[0]:
+    user, at, _ = parts.netloc.rpartition("@")
+    # abfs:// names a container there.
+    if at and (":" in user or parts.scheme in ("http", "https")):
         raise UsageError("fleet-credentials", "a URL with a password would be in every task and in the report: give credentials to the workers' environment")
     try:
         # fsspec has no types of its own.
