@@ -96,6 +96,8 @@ def test_kubeconfig_client_certificate(tmp_path: Path) -> None:
     pem = made.public_bytes(serialization.Encoding.PEM)
     secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     user: dict[str, object] = {"client-certificate-data": base64.b64encode(pem).decode(), "client-key-data": base64.b64encode(secret).decode()}
+    with pytest.raises(UsageError, match="the certificate authority is no certificate in PEM"):
+        kubeconfig.load(write(tmp_path, user, {"certificate-authority-data": base64.b64encode(b"\xffno PEM").decode()})).tls()
     access = kubeconfig.load(write(tmp_path, user, {"certificate-authority-data": user["client-certificate-data"]}))
     access.tls()
     assert secret.decode() not in repr(access)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -55,6 +56,10 @@ FIRST_RUN = """k8senc: Kubernetes encryption at rest, outside the API server. Wh
 None of these changes anything. All commands: k8senc --help; this machine: k8senc doctor"""
 
 
+# With these writing to stdout ends.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 class _Commands(click.Group):
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -94,17 +99,18 @@ def run() -> NoReturn:
         code = _failed(REMOTE, error)
     except K8sEncError as error:
         code = _failed(UNREADABLE, error)
-    except OSError as error:
-        # What is read has sentences of its own: this is stdout, or a file that is written.
-        _give_up_stdout()
-        where = f"{escape(os.fsdecode(error.filename))} cannot be used" if isinstance(error.filename, str | bytes) else "the output cannot be written"
-        code = _failed(OUTPUT, f"{where}: {error.strerror or type(error).__name__}")
     except SystemExit:
         raise
-    except BaseException:  # a panic of the extension is no Exception
-        # Python would end with 1, which says that there are findings.
-        traceback.print_exc()
-        code = _failed(FAULT, "this is a fault of k8senc, and nothing is decided: please report it, without keys and Secrets")
+    except BaseException as error:  # a panic of the extension is no Exception
+        if isinstance(error, OSError) and isinstance(error.filename, str | bytes):
+            code = _failed(OUTPUT, f"{escape(os.fsdecode(error.filename))} cannot be used: {error.strerror}")
+        elif type(error) is OSError and error.errno in _NO_ROOM:
+            _give_up_stdout()
+            code = _failed(OUTPUT, f"the output cannot be written: {error.strerror}")
+        else:
+            # Python would end with 1, which says that there are findings.
+            traceback.print_exc()
+            code = _failed(FAULT, "this is a fault of k8senc, and nothing is decided: please report it, without keys and Secrets")
     sys.exit(code if isinstance(code, int) else CLEAN)
 
 

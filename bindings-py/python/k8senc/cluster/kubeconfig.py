@@ -105,7 +105,10 @@ class Access:
 
     def tls(self) -> ssl.SSLContext:
         """A context that trusts the cluster alone."""
-        context = ssl.create_default_context(cadata=self.authority.decode() if self.authority else None)
+        try:
+            context = ssl.create_default_context(cadata=self.authority.decode() if self.authority else None)
+        except (ssl.SSLError, UnicodeDecodeError):
+            raise UsageError("kubeconfig", f"{escape(self.origin)}: the certificate authority is no certificate in PEM") from None
         if self.insecure:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         pair = self.credentials.certificate()
