@@ -36,6 +36,23 @@ var (
 	roleARN = connect.Pattern(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/.{1,512}$`)
 )
 
+// Owns takes a version of the key or of a former one; where an alias points nobody knows without asking.
+func (c *Config) Owns(id [][]byte) bool {
+	if len(id) != 4 {
+		return false
+	}
+	for _, arn := range append([]string{c.Key}, c.FormerKeys...) {
+		parts := keyARN().FindStringSubmatch(arn)
+		if parts == nil && (!keyID().MatchString(arn) || arn == string(id[2])) {
+			return true
+		}
+		if parts != nil && parts[1] == string(id[0]) && parts[3] == string(id[1]) && parts[4] == string(id[2]) {
+			return true
+		}
+	}
+	return false
+}
+
 // Validate says which field is wrong.
 func (c *Config) Validate() []kek.Problem {
 	var found []kek.Problem

@@ -47,10 +47,6 @@ func New(_ context.Context, config Config) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := url.Parse(config.Vault)
-	if err != nil {
-		return nil, err
-	}
 	options := config.options(client)
 	login, err := config.credential(options)
 	if err != nil {
@@ -60,7 +56,7 @@ func New(_ context.Context, config Config) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Backend{config: config, host: strings.ToLower(at.Host), http: client, client: keys, current: config.Version, used: map[string]string{}}, nil
+	return &Backend{config: config, host: config.host(), http: client, client: keys, current: config.Version, used: map[string]string{}}, nil
 }
 
 // Kind is kek.Azure.
@@ -156,11 +152,10 @@ func (b *Backend) Wrap(ctx context.Context, version kek.Version, key []byte, lab
 	if err := connect.CheckKey(key); err != nil {
 		return nil, err
 	}
-	id := version.Identity
-	if len(id) != 3 || string(id[0]) != b.host || string(id[1]) != b.config.Key || !keyVersion().Match(id[2]) {
+	if !b.config.Owns(version.Identity) {
 		return nil, connect.Foreign()
 	}
-	number, algorithm := string(id[2]), azkeys.EncryptionAlgorithmRSAOAEP256
+	number, algorithm := string(version.Identity[2]), azkeys.EncryptionAlgorithmRSAOAEP256
 	answer, seen, err := call(ctx, b, "wrap", func(ctx context.Context) (azkeys.EncryptResponse, error) {
 		return b.client.Encrypt(ctx, b.config.Key, number, azkeys.KeyOperationParameters{Algorithm: &algorithm, Value: key}, nil)
 	})

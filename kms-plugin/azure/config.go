@@ -3,6 +3,7 @@ package azure
 import (
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/k8senc/k8senc/kms-plugin/connect"
 	"github.com/k8senc/k8senc/kms-plugin/kek"
@@ -56,6 +57,20 @@ var (
 	keyName    = connect.Pattern(`^[0-9A-Za-z-]{1,127}$`)
 	keyVersion = connect.Pattern(`^[0-9a-f]{32}$`)
 )
+
+// host is the vault's as identities have it.
+func (c *Config) host() string {
+	at, err := url.Parse(c.Vault)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(at.Host)
+}
+
+// Owns compares the vault's host and the name of the key.
+func (c *Config) Owns(id [][]byte) bool {
+	return len(id) == 3 && string(id[0]) == c.host() && string(id[1]) == c.Key && keyVersion().Match(id[2])
+}
 
 // Validate says which field is wrong.
 func (c *Config) Validate() []kek.Problem {

@@ -65,7 +65,11 @@ func Open(c *config.Config, backends Backends, log *slog.Logger) (parts *Parts, 
 		} else {
 			opened = openLazily(log, key.Name, kind, key.Block)
 		}
-		parts.Keys = append(parts.Keys, keyset.Key{Name: key.Name, Slot: key.Slot, Priority: key.Priority, Retired: key.Retired, Backend: opened})
+		made := keyset.Key{Name: key.Name, Slot: key.Slot, Priority: key.Priority, Retired: key.Retired, Backend: opened}
+		if owner, ok := key.Block.(kek.Owner); ok {
+			made.Owns = owner.Owns
+		}
+		parts.Keys = append(parts.Keys, made)
 	}
 	parts.Options = options
 	return parts, nil

@@ -254,6 +254,9 @@ func (d *Daemon) refuse(err error) {
 
 // settles waits until a new engine has a key_id, as long as that can still come.
 func (d *Daemon) settles(ctx context.Context, engine *keyset.Engine) error {
+	if reason := engine.Misplaced(); reason != "" {
+		return errors.New(reason)
+	}
 	look := time.NewTicker(250 * time.Millisecond)
 	defer look.Stop()
 	for end := time.Now().Add(readyWithin); ; {

@@ -30,6 +30,13 @@ var (
 	keyVersion = connect.Pattern(`^projects/[^/]+/locations/[a-z0-9-]+/keyRings/[\w-]{1,63}/cryptoKeys/[\w-]{1,63}/cryptoKeyVersions/[0-9]+$`)
 )
 
+// Owns wants a version of the key.
+func (c *Config) Owns(id [][]byte) bool { return len(id) == 1 && c.owns(string(id[0])) }
+
+func (c *Config) owns(version string) bool {
+	return keyVersion().MatchString(version) && strings.HasPrefix(version, c.Key+"/cryptoKeyVersions/")
+}
+
 // Validate says which field is wrong.
 func (c *Config) Validate() []kek.Problem {
 	var found []kek.Problem

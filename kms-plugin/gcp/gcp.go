@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"strings"
 
 	kms "cloud.google.com/go/kms/apiv1"
 	"cloud.google.com/go/kms/apiv1/kmspb"
@@ -143,7 +142,7 @@ func (b *Backend) Current(ctx context.Context) (kek.Version, error) {
 }
 
 func (b *Backend) owns(name string) bool {
-	return keyVersion().MatchString(name) && strings.HasPrefix(name, b.config.Key+"/cryptoKeyVersions/")
+	return b.config.owns(name)
 }
 
 // Wrap names the version, and takes no answer of another or one that was damaged on its way.
@@ -151,7 +150,7 @@ func (b *Backend) Wrap(ctx context.Context, version kek.Version, key []byte, lab
 	if err := connect.CheckKey(key); err != nil {
 		return nil, err
 	}
-	if len(version.Identity) != 1 || !b.owns(string(version.Identity[0])) {
+	if !b.config.Owns(version.Identity) {
 		return nil, connect.Foreign()
 	}
 	name := string(version.Identity[0])

@@ -18,6 +18,12 @@ type Validator interface {
 	Validate() []Problem
 }
 
+// Owner is a configuration that knows its key by its identity, without asking the KMS.
+type Owner interface {
+	// Owns says whether an identity is that of a version of the configured key.
+	Owns(identity [][]byte) bool
+}
+
 // Compat is a backend that also decrypts what another plugin wrote with the same key. Each of them asks the KMS for one
 // decryption and leaves what the bytes mean to the caller.
 type Compat interface {

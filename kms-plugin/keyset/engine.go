@@ -102,10 +102,12 @@ type Engine struct {
 	trackers map[uint8]*tracker
 	state    *State
 	saved    bool
-	blocked  string
-	ready    chan struct{}
-	looks    map[uint8]chan struct{}
-	revoked  bool
+	// misplaced does not change.
+	misplaced map[uint8]string
+	blocked   string
+	ready     chan struct{}
+	looks     map[uint8]chan struct{}
+	revoked   bool
 }
 
 // Status is what kube-apiserver is told.
@@ -142,6 +144,12 @@ func New(options Options, keys []Key) (*Engine, error) {
 		return nil, fmt.Errorf("the state is of cluster %q, the configuration of %q: a cluster keeps its label, because every record is bound to it", state.Cluster, options.Cluster)
 	}
 	e.state = state
+	if e.misplaced, err = state.Misplaced(keys); err != nil {
+		return nil, err
+	}
+	for _, reason := range e.misplaced {
+		e.Log.Error("a key is not the one of its slot", "reason", reason)
+	}
 	for _, key := range slices.SortedFunc(slices.Values(keys), func(a, b Key) int { return int(a.Slot) - int(b.Slot) }) {
 		m := newMember(key, &e.Options)
 		e.members = append(e.members, m)
@@ -181,6 +189,10 @@ func (e *Engine) Status() Status { return *e.status.Load() }
 func (e *Engine) settle() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if reason := e.foreign(); reason != "" {
+		e.block(reason)
+		return nil
+	}
 	made, err := e.build()
 	if err != nil || made == nil {
 		return err
@@ -193,7 +205,10 @@ func (e *Engine) settle() error {
 		e.block("the key_id of this set was in use and left: raise generation in the configuration, because kube-apiserver takes no key_id twice")
 		return made.set.Close()
 	}
-	next := e.next(keyID, made)
+	next, err := e.next(keyID, made)
+	if err != nil {
+		return errors.Join(err, made.set.Close())
+	}
 	if !e.saved || e.state.KeyID != keyID {
 		if err := e.Store.Save(next); err != nil {
 			e.Recorder.StateSaveFailed()
@@ -202,6 +217,11 @@ func (e *Engine) settle() error {
 		}
 		e.Log.Info("new key_id", "key_id", keyID, "before", e.state.KeyID)
 		e.saved = true
+	} else if len(next.Slots) > len(e.state.Slots) {
+		// A state file of before slots were kept: nothing waits for it.
+		if err := e.Store.Save(next); err != nil {
+			e.Log.Warn("the state file cannot be written", "error", err.Error())
+		}
 	}
 	e.state, e.blocked = next, ""
 	made.since = next.Since
@@ -267,10 +287,14 @@ func (e *Engine) build() (*currentSet, error) {
 }
 
 // next is the state with keyID in use.
-func (e *Engine) next(keyID string, made *currentSet) *State {
+func (e *Engine) next(keyID string, made *currentSet) (*State, error) {
+	slots, err := e.slots(made)
+	if err != nil {
+		return nil, err
+	}
 	next := &State{
 		Version: 1, Cluster: e.Cluster, Generation: e.Generation, KeyID: keyID, Since: e.state.Since,
-		Active: map[uint8]SavedVersion{}, Left: maps.Clone(e.state.Left), Retired: slices.Clone(e.state.Retired), SetIDs: slices.Clone(e.state.SetIDs),
+		Active: map[uint8]SavedVersion{}, Left: maps.Clone(e.state.Left), Retired: slices.Clone(e.state.Retired), SetIDs: slices.Clone(e.state.SetIDs), Slots: slots,
 	}
 	now := e.Clock.Now().UTC().Truncate(time.Second)
 	if e.state.KeyID != keyID {
@@ -291,7 +315,7 @@ func (e *Engine) next(keyID string, made *currentSet) *State {
 			next.Left[slot] = left
 		}
 	}
-	return next
+	return next, nil
 }
 
 // activate moves every key whose time has come to its new version, all in one step.

@@ -24,6 +24,8 @@ type Key struct {
 	// Retired keys open what was written with them and wrap nothing any more.
 	Retired bool
 	Backend kek.Backend
+	// Owns says whether an identity is one of the configured key; nil where nobody knows.
+	Owns func(identity [][]byte) bool
 }
 
 // holder is a backend whose KEK is held here, so that the set takes the identity from it.

@@ -68,6 +68,9 @@ func (e *Engine) Snapshot() Snapshot {
 			}
 			one.ActivateAt, one.Refused = t.activateAt(), t.refused
 		}
+		if text := e.misplaced[m.Slot]; text != "" {
+			one.Refused = text
+		}
 		shown.Keys = append(shown.Keys, one)
 	}
 	return shown

@@ -24,6 +24,8 @@ type State struct {
 	Left       map[uint8][]string     `json:"left,omitempty"`
 	Retired    []RetiredKeyID         `json:"retired,omitempty"`
 	SetIDs     []string               `json:"setIDs,omitempty"`
+	// Slots keeps what each slot ever had.
+	Slots map[uint8]SlotKey `json:"slots,omitempty"`
 }
 
 // SavedVersion is a kek.Version as it is saved.

@@ -1,6 +1,7 @@
 package pkcs11
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 
@@ -28,6 +29,12 @@ func (c *Config) sessions() int {
 		return 4
 	}
 	return c.Sessions
+}
+
+// Owns compares token label and CKA_ID; the check value tells versions apart.
+func (c *Config) Owns(identity [][]byte) bool {
+	id, err := hex.DecodeString(c.KeyID)
+	return err == nil && len(identity) == 3 && string(identity[0]) == c.TokenLabel && bytes.Equal(identity[1], id)
 }
 
 // Validate says which field is wrong.

@@ -177,7 +177,7 @@ func (b *Backend) Wrap(ctx context.Context, version kek.Version, key []byte, lab
 		return nil, err
 	}
 	id := version.Identity
-	if len(id) != 3 || string(id[0]) != b.config.TokenLabel || !bytes.Equal(id[1], b.id) {
+	if !b.config.Owns(id) {
 		return nil, connect.Foreign()
 	}
 	// A call that outlives its caller must not read bytes which the caller has cleared.

@@ -82,6 +82,11 @@ func orElse(text, other string) string {
 	return text
 }
 
+// Owns compares instance label, mount label and key name.
+func (c *Config) Owns(id [][]byte) bool {
+	return len(id) == 5 && string(id[0]) == c.Instance && string(id[1]) == c.mountLabel() && string(id[2]) == c.Key
+}
+
 // Validate says which field is wrong.
 func (c *Config) Validate() []kek.Problem {
 	var found []kek.Problem

@@ -147,7 +147,7 @@ func (b *Backend) Wrap(ctx context.Context, version kek.Version, key []byte, lab
 	if err := connect.CheckKey(key); err != nil {
 		return nil, err
 	}
-	if id := version.Identity; len(id) != 5 || string(id[0]) != b.config.Instance || string(id[1]) != b.config.mountLabel() || string(id[2]) != b.config.Key {
+	if !b.config.Owns(version.Identity) {
 		return nil, connect.Foreign()
 	}
 	number, err := strconv.ParseUint(string(version.Identity[3]), 10, 16)

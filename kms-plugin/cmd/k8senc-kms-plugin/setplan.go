@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/k8senc/k8senc/kms-plugin/daemon"
 	"github.com/k8senc/k8senc/kms-plugin/keyset"
@@ -42,6 +46,17 @@ func setPlan(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer parts.Close()
+	state, err := keyset.File(c.StateFile).Load()
+	if err != nil {
+		return err
+	}
+	misplaced, err := state.Misplaced(parts.Keys)
+	if err != nil {
+		return err
+	}
+	if len(misplaced) > 0 {
+		return errors.New(strings.Join(slices.Sorted(maps.Values(misplaced)), "; "))
+	}
 	versions, err := current(ctx, p.out, parts)
 	if err != nil {
 		return err
@@ -51,10 +66,6 @@ func setPlan(ctx context.Context, p *program, args []string) error {
 		return err
 	}
 	defer set.Close()
-	state, err := keyset.File(c.StateFile).Load()
-	if err != nil {
-		return err
-	}
 	now := ""
 	if state != nil {
 		now = state.KeyID
