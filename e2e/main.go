@@ -107,7 +107,7 @@ func start() int {
 	flag.StringVar(&r.tools.source, "source", ".", "`folder` of the repository")
 	only := flag.String("only", "", "`steps` to run, separated by commas")
 	flag.StringVar(&r.tools.plugin, "plugin", "", "k8senc-kms-plugin, the `program`")
-	flag.StringVar(&r.tools.vault, "vault", "", "Transit engine of kms-plugin/testservers, the `program`")
+	flag.StringVar(&r.tools.vault, "vault", "", "Vault of kms-plugin/testservers/wholevault, the `program`")
 	flag.StringVar(&r.tools.controllers, "controllers", "", "kube-controller-manager's `program`")
 	flag.StringVar(&r.record, "record", "", "write stored values of this run into `file`, for the vectors")
 	flag.IntVar(&r.objects, "objects", 100_000, "how many secrets the step scale makes")

@@ -16,12 +16,14 @@ import (
 	"k8senc.dev/e2e/internal/stage"
 )
 
-// transit is a Transit engine in a process of its own: Vault's own code, in memory, so what it held is gone when it ends.
+// transit is a Vault in a process of its own, with a Transit engine: all in memory, so what it held is gone when it ends.
 type transit struct {
 	name    string
 	process *stage.Process
 	address string
 	token   string
+	// share unseals it.
+	share string
 	// tokenFile is what the plugin logs in with: it may encrypt, decrypt and look at one key.
 	tokenFile string
 	http      *http.Client
@@ -44,11 +46,11 @@ func (r *run) startTransit(ctx context.Context, name string) (*transit, error) {
 			return &stage.Refused{Process: t.process}
 		}
 		line, _, whole := strings.Cut(t.process.Text(), "\n")
-		var said struct{ Address, Token string }
+		var said struct{ Address, Token, Share string }
 		if err := json.Unmarshal([]byte(line), &said); err != nil || !whole {
-			return fmt.Errorf("the Transit engine %s does not say where it listens: %q", name, line)
+			return fmt.Errorf("Vault %s does not say where it listens: %q", name, line)
 		}
-		t.address, t.token = said.Address, said.Token
+		t.address, t.token, t.share = said.Address, said.Token, said.Share
 		return nil
 	})
 	if err != nil {
@@ -61,6 +63,9 @@ func (r *run) startTransit(ctx context.Context, name string) (*transit, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
 	t.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}, Timeout: 10 * time.Second}
+	if _, err := t.post(ctx, "sys/mounts/transit", map[string]any{"type": "transit"}); err != nil {
+		return nil, err
+	}
 	if _, err := t.post(ctx, "transit/keys/kek", map[string]any{"type": "aes256-gcm96"}); err != nil {
 		return nil, err
 	}
@@ -94,12 +99,12 @@ func (t *transit) post(ctx context.Context, path string, body map[string]any) (t
 	request.Header.Set("X-Vault-Token", t.token)
 	response, err := t.http.Do(request)
 	if err != nil {
-		return made, fmt.Errorf("Transit engine %s: %w", t.name, err)
+		return made, fmt.Errorf("Vault %s: %w", t.name, err)
 	}
 	defer response.Body.Close()
 	said, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode/100 != 2 {
-		return made, fmt.Errorf("Transit engine %s answers %s to %s: %s, %w", t.name, response.Status, path, said, err)
+		return made, fmt.Errorf("Vault %s answers %s to %s: %s, %w", t.name, response.Status, path, said, err)
 	}
 	if len(said) > 0 {
 		err = json.Unmarshal(said, &made)
@@ -107,14 +112,14 @@ func (t *transit) post(ctx context.Context, path string, body map[string]any) (t
 	return made, err
 }
 
-// seal has it refuse everything, as a sealed Vault does; unseal ends that.
+// seal has it refuse everything; unseal ends that.
 func (t *transit) seal(ctx context.Context) error {
 	_, err := t.post(ctx, "sys/seal", nil)
 	return err
 }
 
 func (t *transit) unseal(ctx context.Context) error {
-	_, err := t.post(ctx, "sys/unseal", nil)
+	_, err := t.post(ctx, "sys/unseal", map[string]any{"key": t.share})
 	return err
 }
 

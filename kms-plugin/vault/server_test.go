@@ -21,7 +21,7 @@ import (
 
 // server is one Vault for all tests of this package; each test has a key of its own.
 type server struct {
-	Address, Token string
+	Address, Token, Share string
 
 	authority *testtls.Authority
 	root      *api.Client

@@ -138,7 +138,7 @@ func TestSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = backend.Wrap(t.Context(), version, kekconform.Key(t), label)
-	if _, failed := shared.root.Sys().Unseal("made-up-share"); failed != nil {
+	if _, failed := shared.root.Sys().Unseal(shared.Share); failed != nil {
 		t.Fatal(failed)
 	}
 	if kek.ClassOf(err) != kek.Unavailable || !strings.Contains(err.Error(), "sealed") {

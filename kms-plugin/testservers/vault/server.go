@@ -3,7 +3,7 @@
 //
 //	vault CERT KEY        listens on a free port of 127.0.0.1 with TLS and takes client certificates
 //
-// One line of JSON on standard output says where it listens and with which token. It ends when standard input does.
+// One line of JSON on standard output says where it listens, with which token, and which share unseals it. It ends when standard input does.
 package main
 
 import (
@@ -76,7 +76,7 @@ func serve(certFile, keyFile string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	if err := json.NewEncoder(os.Stdout).Encode(map[string]string{"address": "https://" + listener.Addr().String(), "token": rootToken}); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(map[string]string{"address": "https://" + listener.Addr().String(), "token": rootToken, "share": "made-up-share"}); err != nil {
 		return err
 	}
 	front := &http.Server{
