@@ -77,6 +77,12 @@ def test_sick_plugin(tmp_path: Path, kind: type[Plugin], told: str) -> None:
     assert any(line.startswith(told) for line in bad(one)), bad(one)
 
 
+def test_the_plugins_own_reason_comes_first(tmp_path: Path) -> None:
+    with served(plugins.Sick(), tmp_path / "kms.sock") as endpoint:
+        _, one = doctor(config(tmp_path, endpoint))
+    assert ["own reason" in check["next"] for check in one["checks"] if check["what"] == "Status"] == [True]
+
+
 def test_socket_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "run" / "kms.sock"
     file = config(tmp_path, f"unix://{path}")

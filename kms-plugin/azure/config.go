@@ -115,12 +115,7 @@ func (a *Auth) validate() []kek.Problem {
 		if s.ClientID == "" {
 			report(".clientSecret.clientID", "is missing", "")
 		}
-		if (s.File == "") == (s.Credential == "") {
-			report(".clientSecret", "exactly one of file and credential is needed", "")
-		}
-		if problem, wrong := connect.NotAbsolute("auth.clientSecret.file", s.File); wrong {
-			found = append(found, problem)
-		}
+		found = append(found, connect.OneSecret("auth.clientSecret", [2]string{"file", "credential"}, s.File, s.Credential)...)
 	}
 	if w := a.WorkloadIdentity; w != nil {
 		ways++

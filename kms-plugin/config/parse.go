@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/k8senc/k8senc/kms-plugin/connect"
 	"github.com/k8senc/k8senc/kms-plugin/kek"
 )
 
@@ -243,10 +244,8 @@ func (d *decoder) keys(c *Config) {
 }
 
 func (d *decoder) source(path string, s SecretSource) {
-	if (s.File == "") == (s.Credential == "") {
-		d.wrong(path, "exactly one of file and credential is needed", "")
-	} else if s.File != "" && !filepath.IsAbs(s.File) {
-		d.wrong(path+".file", fmt.Sprintf("%q is not absolute", s.File), "")
+	for _, problem := range connect.OneSecret(path, [2]string{"file", "credential"}, s.File, s.Credential) {
+		d.wrong(problem.Field, problem.What, problem.Hint)
 	}
 }
 

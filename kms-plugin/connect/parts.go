@@ -47,3 +47,25 @@ func (g *Gate) Shut() bool { return g.closed.CompareAndSwap(false, true) }
 func Foreign() error {
 	return &kek.Error{Class: kek.Misconfigured, Op: "wrap", Err: errors.New("the version is not one of the configured key")}
 }
+
+// OneSecret is what is wrong with where a secret is: exactly one of a file, by its absolute path, and a credential of systemd. options are
+// the names of the two, within block.
+func OneSecret(block string, options [2]string, file, credential string) []kek.Problem {
+	within := func(option string) string {
+		if block == "" {
+			return option
+		}
+		return block + "." + option
+	}
+	if (file == "") == (credential == "") {
+		field := block
+		if field == "" {
+			field = options[0]
+		}
+		return []kek.Problem{{Field: field, What: fmt.Sprintf("exactly one of %s and %s is needed", options[0], options[1])}}
+	}
+	if problem, wrong := NotAbsolute(within(options[0]), file); wrong {
+		return []kek.Problem{problem}
+	}
+	return nil
+}

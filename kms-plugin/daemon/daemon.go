@@ -30,7 +30,7 @@ const (
 	fileEvery = 5 * time.Second
 	// readyWithin is how long a new configuration has to find a key_id; until then the old one stays in force.
 	readyWithin = 30 * time.Second
-	// afterSwap is how long the engine before stays for calls under way.
+	// afterSwap is how long the engine before stays for calls under way, beside the longest that one may take.
 	afterSwap = 5 * time.Second
 )
 
@@ -242,13 +242,13 @@ func (d *Daemon) reload(ctx context.Context, before [32]byte, asked bool) [32]by
 		d.refuse(err)
 		return hash
 	}
-	d.metrics.Reloaded(true)
+	d.metrics.Reloaded(nil)
 	d.log.Info("the new configuration is in force", "key_id", d.server.Engine().Status().KeyID)
 	return hash
 }
 
 func (d *Daemon) refuse(err error) {
-	d.metrics.Reloaded(false)
+	d.metrics.Reloaded(err)
 	d.log.Error("the new configuration is refused, the old one stays in force", "error", err.Error())
 }
 
@@ -308,6 +308,6 @@ func (d *Daemon) swap(ctx context.Context, next *config.Config) error {
 	d.server.Use(made.engine)
 	d.running, d.config = made, next
 	d.setLevel(next)
-	time.AfterFunc(afterSwap, func() { _ = old.close() })
+	time.AfterFunc(afterSwap+old.parts.Options.Budget, func() { _ = old.close() })
 	return nil
 }

@@ -294,7 +294,7 @@ func (o *opener) ended(ctx context.Context, attempts []attempt) ([]byte, []attem
 	switch {
 	case integrity(last.err):
 		o.engine.Recorder.Integrity()
-		return nil, nil, fail(codes.Internal, "the record is not what %s wrapped, somebody changed it: %w", last.key, last.err)
+		return nil, nil, fail(codes.Internal, "the record is not what %s wrapped: somebody changed it, or that key is another one now: %w", last.key, last.err)
 	case ctx.Err() != nil:
 		return nil, nil, fail(codes.DeadlineExceeded, "%s: no answer in time from %q: %w", cannotOpen, last.key, last.err)
 	default:

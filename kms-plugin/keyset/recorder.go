@@ -15,7 +15,7 @@ type Recorder interface {
 	CacheHit()
 	// UnknownSet is a record of a set that the state file does not know.
 	UnknownSet()
-	// Integrity is a record that is not what a KMS wrapped: somebody changed it.
+	// Integrity is a record that is not what a KMS wrapped: somebody changed it, or the key.
 	Integrity()
 	// Compat is a Decrypt of another plugin's data.
 	Compat(plugin string)

@@ -39,8 +39,8 @@ func (s *State) Misplaced(keys []Key) (map[uint8]string, error) {
 			same = key.Owns(before.Identity)
 		}
 		if !same {
-			found[key.Slot] = fmt.Sprintf("slot %d had another key (%s) before, and what that one wrapped does not open with %s: "+
-				"put it back, or give the new key a slot of its own and keep the old one with retired: true", key.Slot, before.Kind, key.Name)
+			found[key.Slot] = fmt.Sprintf("slot %d had another key (%s) before, whose wraps do not open with %s: put it back, or give the new one a slot of its own",
+				key.Slot, before.Kind, key.Name)
 		}
 	}
 	return found, nil

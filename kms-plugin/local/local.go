@@ -8,6 +8,7 @@ import (
 
 	k8senc "github.com/k8senc/k8senc/bindings-c/go"
 
+	"github.com/k8senc/k8senc/kms-plugin/connect"
 	"github.com/k8senc/k8senc/kms-plugin/kek"
 	"github.com/k8senc/k8senc/kms-plugin/secret"
 )
@@ -25,10 +26,11 @@ type Config struct {
 
 // Validate says which field is wrong.
 func (c *Config) Validate() []kek.Problem {
-	if (c.File == "") == (c.Credential == "") {
-		return []kek.Problem{{What: "exactly one of file and credential is needed", Hint: "make a KEK with: k8senc-kms-plugin init"}}
+	found := connect.OneSecret("", [2]string{"file", "credential"}, c.File, c.Credential)
+	if c.File == "" && c.Credential == "" {
+		found[0].Hint = "make a KEK with: k8senc-kms-plugin init"
 	}
-	return nil
+	return found
 }
 
 // Backend is the local KEK.

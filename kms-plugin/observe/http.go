@@ -20,16 +20,19 @@ func Handler(metrics *Metrics, engine func() *keyset.Engine) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics.Registry(), promhttp.HandlerOpts{}))
 	// Alive is all that healthz says: a supervisor that restarts the plugin because a KMS is down makes things worse.
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, engine()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, engine(), metrics.Refused()) })
 	return mux
 }
 
-func ready(w http.ResponseWriter, engine *keyset.Engine) {
+func ready(w http.ResponseWriter, engine *keyset.Engine, refused string) {
 	now := engine.Snapshot()
 	var text strings.Builder
 	ok := now.Status.Healthz == "ok" && now.Status.KeyID != ""
 	fmt.Fprintf(&text, "status: %s\nkey_id: %s\n", now.Status.Healthz, orNone(now.Status.KeyID))
-	if now.Blocked != "" {
+	if refused != "" {
+		fmt.Fprintf(&text, "the configuration file is refused and the one before is in force, %s\n", refused)
+	}
+	if now.Blocked != "" && now.Blocked != now.Status.Healthz {
 		fmt.Fprintf(&text, "the set of the configuration is not used: %s\n", now.Blocked)
 	}
 	for _, key := range now.Keys {
@@ -46,7 +49,7 @@ func ready(w http.ResponseWriter, engine *keyset.Engine) {
 		if key.Class != "" {
 			fmt.Fprintf(&text, "; last failure %s: %s", key.Class, key.Because)
 		}
-		if key.Refused != "" {
+		if key.Refused != "" && key.Refused != now.Status.Healthz {
 			fmt.Fprintf(&text, "; %s", key.Refused)
 		}
 		if !key.ActivateAt.IsZero() {

@@ -2,6 +2,8 @@
 package observe
 
 import (
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +29,7 @@ type Metrics struct {
 	integrity  prometheus.Counter
 	unsaved    prometheus.Counter
 	reloads    *prometheus.CounterVec
+	refused    atomic.Pointer[string]
 }
 
 var seconds = []float64{.001, .0025, .005, .01, .025, .05, .1, .15, .25, .5, 1, 2, 3, 5}
@@ -54,7 +57,7 @@ func NewMetrics(version string, engine func() *keyset.Engine) *Metrics {
 			Help: "The clock of the KMS minus ours, as its last failure told."}, []string{"key"}),
 		cacheHits: single("cache_hits_total", "Decrypts answered without a KMS."),
 		unknown:   single("unknown_sets_total", "Records of sets that the state file does not know."),
-		integrity: single("integrity_failures_total", "Records that are not what was written: somebody changed them."),
+		integrity: single("integrity_failures_total", "Records that are not what a key wrapped: somebody changed them, or the key."),
 		unsaved:   single("state_save_failures_total", "New versions that wait because the state file cannot be written."),
 		reloads:   counter("reloads_total", "Reloads of the configuration.", "result"),
 	}
@@ -75,13 +78,22 @@ func NewMetrics(version string, engine func() *keyset.Engine) *Metrics {
 // Registry is where the metrics are.
 func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
 
-// Reloaded counts a reload.
-func (m *Metrics) Reloaded(ok bool) {
-	result := "refused"
-	if ok {
-		result = "ok"
+// Reloaded counts a reload, and keeps why it was refused until one is not.
+func (m *Metrics) Reloaded(refused error) {
+	result, text := "ok", ""
+	if refused != nil {
+		result, text = "refused", fmt.Sprintf("since %s: %v", time.Now().UTC().Format(time.RFC3339), refused)
 	}
+	m.refused.Store(&text)
 	m.reloads.WithLabelValues(result).Inc()
+}
+
+// Refused says since when and why the configuration file is not in force; empty if it is.
+func (m *Metrics) Refused() string {
+	if text := m.refused.Load(); text != nil {
+		return *text
+	}
+	return ""
 }
 
 // Call counts a call of a KMS.

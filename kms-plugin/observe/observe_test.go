@@ -2,6 +2,7 @@ package observe_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -61,7 +62,8 @@ func TestReadyzSaysWhy(t *testing.T) {
 	vault.FailAs(kek.Denied)
 	engine := start(t, keyset.Options{}, keyset.Key{Name: "aws", Slot: 1, Backend: aws}, keyset.Key{Name: "vault", Slot: 2, Backend: vault})
 	current := func() *keyset.Engine { return engine }
-	handler := observe.Handler(observe.NewMetrics("test", current), current)
+	metrics := observe.NewMetrics("test", current)
+	handler := observe.Handler(metrics, current)
 	if code, text := get(t, handler, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "key vault (slot 2, transit): no answer yet") {
 		t.Fatalf("%d %s", code, text)
 	}
@@ -82,9 +84,17 @@ func TestReadyzSaysWhy(t *testing.T) {
 	if code != http.StatusOK || !strings.Contains(text, "key_id: kc1.") || !strings.Contains(text, "key vault (slot 2, transit): ok") {
 		t.Fatalf("%d %s", code, text)
 	}
-	_, metrics := get(t, handler, "/metrics")
+	metrics.Reloaded(errors.New("plugin.yaml:3:1: bogus: no such option"))
+	if code, text := get(t, handler, "/readyz"); code != http.StatusOK || !strings.Contains(text, "the configuration file is refused") || !strings.Contains(text, "bogus: no such option") {
+		t.Fatalf("%d %s", code, text)
+	}
+	metrics.Reloaded(nil)
+	if _, text := get(t, handler, "/readyz"); strings.Contains(text, "refused") {
+		t.Fatal(text)
+	}
+	_, said := get(t, handler, "/metrics")
 	for _, line := range []string{"k8senc_kms_writable 1", "k8senc_kms_healthy 1", `k8senc_kms_key_version_info{key="aws",version="aws/v1"} 1`} {
-		if !strings.Contains(metrics, line+"\n") {
+		if !strings.Contains(said, line+"\n") {
 			t.Errorf("no %s", line)
 		}
 	}

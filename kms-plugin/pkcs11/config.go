@@ -54,11 +54,7 @@ func (c *Config) Validate() []kek.Problem {
 	if id, err := hex.DecodeString(c.KeyID); err != nil || len(id) == 0 || len(id) > 64 {
 		report("keyID", fmt.Sprintf("%q is no key id", c.KeyID), "hexadecimal digits of CKA_ID, as pkcs11-tool --list-objects says it")
 	}
-	if (c.PINFile == "") == (c.PINCredential == "") {
-		report("pinFile", "exactly one of pinFile and pinCredential is needed", "")
-	} else if problem, wrong := connect.NotAbsolute("pinFile", c.PINFile); wrong {
-		found = append(found, problem)
-	}
+	found = append(found, connect.OneSecret("", [2]string{"pinFile", "pinCredential"}, c.PINFile, c.PINCredential)...)
 	if c.Sessions < 0 || c.Sessions > 64 {
 		report("sessions", fmt.Sprintf("%d is here, 1 to 64 are possible", c.Sessions), "")
 	}

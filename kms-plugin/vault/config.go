@@ -143,11 +143,8 @@ func (a *Auth) validate(hasCert bool) []kek.Problem {
 		if a.AppRole.RoleID == "" {
 			report(".appRole.roleID", "is missing", "vault read auth/approle/role/ROLE/role-id")
 		}
-		if set(a.AppRole.SecretIDFile)+set(a.AppRole.SecretIDCredential) != 1 {
-			report(".appRole", "exactly one of secretIDFile and secretIDCredential is needed", "")
-		}
+		found = append(found, connect.OneSecret("auth.appRole", [2]string{"secretIDFile", "secretIDCredential"}, a.AppRole.SecretIDFile, a.AppRole.SecretIDCredential)...)
 		mount(".appRole.mount", a.AppRole.Mount)
-		file(".appRole.secretIDFile", a.AppRole.SecretIDFile)
 	}
 	if a.Kubernetes != nil {
 		ways++

@@ -24,6 +24,9 @@ __all__ = ["Check", "Diagnosis", "diagnose", "seen_by_server"]
 
 _T = TypeVar("_T")
 
+_SILENT = "the plugin's own log says why: most often it does not reach its KMS, or is not let in"
+_WORDS = "healthz is the plugin's own reason: begin there; its log has more"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -157,7 +160,7 @@ def _round_trip(client: PluginClient, block: Block, found: Diagnosis) -> None:
     if not said.key_id or len(said.key_id.encode()) > 1024:
         faults.append("key_id is empty" if not said.key_id else f"key_id has {len(said.key_id.encode())} bytes, more than 1024")
     if faults:
-        found.checks.append(Check("Status", "bad", f"{'; '.join(faults)} ({_millis(seconds)})", "the plugin's own log says why: most often it does not reach its KMS, or is not let in"))
+        found.checks.append(Check("Status", "bad", f"{'; '.join(faults)} ({_millis(seconds)})", _WORDS if said.healthz not in ("ok", "") else _SILENT))
     else:
         found.key_id = said.key_id
         found.checks.append(_quick("Status", f"v2, ok, key_id {escape(said.key_id)}", seconds, block.timeout))
@@ -212,7 +215,7 @@ def _timed(found: Diagnosis, what: str, timeout: float, call: Callable[[], _T]) 
     try:
         answer = call()
     except Refusal as error:
-        hint = "the plugin speaks another version of the API than the block's apiVersion" if error.code == "Unimplemented" else "the plugin's own log says why: most often it does not reach its KMS, or is not let in"
+        hint = "the plugin speaks another version of the API than the block's apiVersion" if error.code == "Unimplemented" else _SILENT
         found.checks.append(Check(what, "bad", f"refused: {escape(str(error))}", hint))
         return None
     except RemoteError:
