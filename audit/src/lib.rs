@@ -36,6 +36,7 @@ mod part;
 mod policy;
 pub mod report;
 mod residue;
+mod revisions;
 mod rows;
 mod scan;
 mod source;
@@ -104,11 +105,7 @@ pub fn audit(
     shared.logged = Some(&logged).filter(|log| !log.is_empty());
     let mut tally = Tally::new(options.examples);
     tally.several = !also.is_empty();
-    let claims = store.leaves().finish()?;
-    if options.residue {
-        tally.leftovers =
-            residue::Leftovers::collect(&store, &claims, &shared, || pace.cancelled())?;
-    }
+    tally.leftovers.wanted = options.residue;
     // Hashing takes one thread for the whole time.
     let threads = options.threads();
     let workers = if options.hash {
@@ -117,13 +114,19 @@ pub fn audit(
         threads
     };
     let mut rows = || {
-        scan::scan(
+        let claims = scan::scan(
             &store,
             workers,
             &pace,
             || Examiner::new(&shared),
             |part| tally.add(part),
-        )
+        )?;
+        tally.end_rows();
+        // Only now it is known which pages no row lies in; another walk for it would read the file once more.
+        if options.residue {
+            tally.leftovers.collect(&store, &claims, &shared, &pace)?;
+        }
+        Ok::<_, AuditError>(claims)
     };
     let hash = || {
         if options.hash {
@@ -256,7 +259,7 @@ fn assemble(
         residue,
         log,
         nonces: report::Nonces {
-            compared: tally.marks.len() as u64,
+            compared: tally.nonces,
             beyond: tally.marks_beyond,
         },
         configurations,
@@ -332,7 +335,7 @@ fn snapshot<S: PageSource>(store: &Store<S>, tally: &Tally, sha256: Sha256Check)
         live_keys: tally.live_keys,
         rows: tally.rows,
         tombstones: tally.tombstones,
-        deleted_keys: tally.live.deleted(),
+        deleted_keys: tally.deleted_keys,
         damaged_rows: tally.damaged,
         sha256,
     }

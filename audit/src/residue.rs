@@ -12,7 +12,9 @@ use crate::AuditError;
 use crate::escape::{clip, shown};
 use crate::examine::Context;
 use crate::kinds::Kinds;
+use crate::options::Pace;
 use crate::report::{Example, Residue, ResidueGroup};
+use crate::revisions::Revisions;
 
 /// Rows kept; real files hold no more than they have pages, a crafted one could cost memory.
 const MAX_ROWS: usize = 2_000_000;
@@ -42,15 +44,15 @@ impl Old {
 /// A row's revision and etcd key.
 type Named = ((i64, u32), Box<[u8]>);
 
-/// Rows in free pages, until the tree's rows have been taken out.
+/// Rows in free pages, and the revisions of the tree's rows, which are taken out of them at the end.
 #[derive(Default)]
 pub(crate) struct Leftovers {
+    /// Whether anybody wants to know.
+    pub wanted: bool,
     /// The newest first, each once, unless `untidy`.
     rows: Vec<Old>,
     untidy: bool,
-    /// Rows of the tree come between old ones, as kine's do: they wait here until all are there.
-    pub mixed: bool,
-    waiting: Vec<(i64, u32)>,
+    held: Revisions,
     /// Putting them in order makes little room any more.
     full: bool,
     /// The first one that is not newer than the row seen last.
@@ -65,20 +67,19 @@ pub(crate) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Reads all free pages.
+    /// Reads all pages that `claims`, of the finished walk, does not hold.
     pub(crate) fn collect<S: PageSource>(
+        &mut self,
         store: &Store<S>,
         claims: &Claims,
         shared: &Context<'_>,
-        cancelled: impl Fn() -> bool,
-    ) -> Result<Self, AuditError> {
-        let mut found = Self::default();
+        pace: &Pace<'_>,
+    ) -> Result<(), AuditError> {
         let (mut runs, mut buffer) = (store.free(claims), Vec::new());
+        let page_size = u64::from(store.layout().meta.page_size);
         while let Some(run) = runs.next_run()? {
-            if cancelled() {
-                return Err(AuditError::Cancelled);
-            }
-            found.pages += run.pages;
+            pace.step(run.pages * page_size)?;
+            self.pages += run.pages;
             // Tails of long values can be of any length; an old leaf is read as a whole.
             let most = if run.kind == FreeKind::Leaf {
                 run.pages
@@ -87,7 +88,7 @@ impl Leftovers {
             };
             let mut done = 0;
             while done < run.pages && matches!(run.kind, FreeKind::Leaf | FreeKind::Fragment) {
-                if cancelled() {
+                if pace.stopped() {
                     return Err(AuditError::Cancelled);
                 }
                 let piece = FreeRun {
@@ -99,17 +100,17 @@ impl Leftovers {
                 let pages = store.free_pages(&piece, &mut buffer)?;
                 if run.kind == FreeKind::Fragment {
                     // A tail begins and ends anywhere; only what shows the beginning of an object counts.
-                    found.fragments += u64::from(object_starts(pages.bytes()).next().is_some());
+                    self.fragments += u64::from(object_starts(pages.bytes()).next().is_some());
                     continue;
                 }
                 for row in pages.rows() {
                     if let (false, Ok(kv)) = (row.key.tombstone, row.key_value()) {
-                        found.add(row.key, kv.key, kv.value, shared);
+                        self.add(row.key, kv.key, kv.value, shared);
                     }
                 }
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Takes one old value.
@@ -153,20 +154,13 @@ impl Leftovers {
         (self.untidy, self.cursor) = (false, 0);
     }
 
-    /// Takes out what a row of the tree still holds. Rows come newest first, or nearly so.
+    /// Remembers a row of the tree: its old copies are no residue.
     pub(crate) fn seen(&mut self, key: &RowKey) {
-        let (false, false, Ok(sub)) = (
-            self.rows.is_empty(),
-            key.tombstone,
-            u32::try_from(key.revision.sub),
-        ) else {
-            return;
-        };
-        let wanted = (key.revision.main, sub);
-        if self.mixed {
-            self.waiting.push(wanted);
-        } else {
-            self.take_out(wanted);
+        if self.wanted
+            && !key.tombstone
+            && let Ok(sub) = u32::try_from(key.revision.sub)
+        {
+            self.held.push((key.revision.main, sub));
         }
     }
 
@@ -191,8 +185,9 @@ impl Leftovers {
 
     /// What is left when all rows were seen.
     pub(crate) fn report(&mut self, most: usize) -> Residue {
-        for row in core::mem::take(&mut self.waiting) {
-            self.take_out(row);
+        let held = core::mem::take(&mut self.held);
+        if !self.rows.is_empty() {
+            held.iter().for_each(|row| self.take_out(row));
         }
         self.tidy();
         self.names.sort_unstable();
@@ -273,7 +268,7 @@ mod tests {
             i64::try_from(state % most).unwrap()
         };
         for rows in [0, 1, 50, 3000] {
-            let (mut found, mut model, mut copies) = (Leftovers::default(), BTreeSet::new(), 0);
+            let (mut found, mut model, mut copies) = (wanted(), BTreeSet::new(), 0);
             for _ in 0..rows {
                 let main = draw(2000);
                 let (sub, kind) = (0, 0);
@@ -288,51 +283,47 @@ mod tests {
                     copies += u64::from(model.remove(&main));
                 }
             }
-            found.tidy();
-            let left: BTreeSet<i64> = found
-                .rows
-                .iter()
-                .filter(|row| row.kind != GONE)
-                .map(|row| row.main)
-                .collect();
-            assert_eq!(left, model);
+            assert_eq!(left(&mut found), Vec::from_iter(model.into_iter().rev()));
             assert_eq!(found.duplicates, copies);
         }
     }
 
     #[test]
     fn a_tombstone_takes_no_value_out() {
-        let mut found = Leftovers::default();
-        let (main, sub, kind) = (5, 0, 0);
-        found.push(Old { main, sub, kind });
-        found.seen(&RowKey {
-            tombstone: true,
-            ..key(5)
-        });
-        assert_eq!(found.duplicates, 0);
-        found.seen(&key(5));
-        assert_eq!(found.duplicates, 1);
+        for (tombstone, duplicates) in [(true, 0), (false, 1)] {
+            let mut found = wanted();
+            let (main, sub, kind) = (5, 0, 0);
+            found.push(Old { main, sub, kind });
+            found.seen(&RowKey {
+                tombstone,
+                ..key(5)
+            });
+            let _ = found.report(0);
+            assert_eq!(found.duplicates, duplicates);
+        }
     }
 
     #[test]
-    fn a_row_that_comes_before_its_old_copy_takes_it_out() {
-        let mut found = Leftovers {
-            mixed: true,
-            ..Leftovers::default()
-        };
+    fn a_row_takes_its_old_copy_out_whichever_comes_first() {
+        let mut found = wanted();
         let (sub, kind) = (0, 0);
         for main in [7, 3, 5] {
-            found.push(Old { main, sub, kind });
             found.seen(&key(5));
+            found.push(Old { main, sub, kind });
         }
-        assert_eq!(found.duplicates, 0);
+        assert_eq!((left(&mut found), found.duplicates), (vec![7, 3], 1));
+    }
+
+    fn wanted() -> Leftovers {
+        Leftovers {
+            wanted: true,
+            ..Leftovers::default()
+        }
+    }
+
+    fn left(found: &mut Leftovers) -> Vec<i64> {
         let _ = found.report(0);
-        let left: Vec<i64> = found
-            .rows
-            .iter()
-            .filter(|row| row.kind != GONE)
-            .map(|row| row.main)
-            .collect();
-        assert_eq!((left, found.duplicates), (vec![7, 3], 1));
+        let rows = found.rows.iter().filter(|row| row.kind != GONE);
+        rows.map(|row| row.main).collect()
     }
 }

@@ -104,7 +104,7 @@ pub fn audit_rows(
     };
     let mut tally = Tally::new(options.examples);
     tally.several = !also.is_empty();
-    tally.leftovers.mixed = true;
+    tally.leftovers.wanted = true;
     let mut starts = Starts::default();
     each_part(source, &shared, options, &mut starts, |part, left| {
         for (key, etcd_key, value) in left {
@@ -112,6 +112,7 @@ pub fn audit_rows(
         }
         tally.add(part)
     })?;
+    tally.end_rows();
     tally.leftovers.fragments = starts.beyond_rows().unwrap_or_default();
     let about = source.about();
     let snapshot = Snapshot {
@@ -127,7 +128,7 @@ pub fn audit_rows(
         live_keys: tally.live_keys,
         rows: tally.rows,
         tombstones: tally.tombstones,
-        deleted_keys: tally.live.deleted(),
+        deleted_keys: tally.deleted_keys,
         damaged_rows: 0,
         sha256: UNCHECKED,
     };

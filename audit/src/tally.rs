@@ -27,7 +27,7 @@ const MAX_OPENERS: usize = 10_000;
 const MAX_WHYS: usize = 16;
 
 pub(crate) struct Tally {
-    pub live: LiveSet,
+    live: LiveSet,
     pub groups: Vec<GroupTally>,
     index: ByName<usize>,
     pub namespaces: NamespaceTally,
@@ -38,6 +38,8 @@ pub(crate) struct Tally {
     pub rows: u64,
     pub tombstones: u64,
     pub live_keys: u64,
+    /// Names whose newest row is a tombstone; known at the end of the rows.
+    pub deleted_keys: u64,
     pub damaged: u64,
     pub damaged_examples: Vec<(i64, u64)>,
     /// Pages with bytes where there should be none, and the first of them.
@@ -45,8 +47,9 @@ pub(crate) struct Tally {
     pub slack_pages: Vec<u64>,
     /// What lies in free pages and was not seen in a row yet.
     pub leftovers: Leftovers,
-    /// Nonces that were compared.
-    pub marks: Marks,
+    marks: Marks,
+    /// Nonces that were compared; known at the end of the rows.
+    pub nonces: u64,
     /// Values whose nonce found no room.
     pub marks_beyond: u64,
     /// Names and values that the write-ahead log holds as well.
@@ -126,12 +129,14 @@ impl Tally {
             rows: 0,
             tombstones: 0,
             live_keys: 0,
+            deleted_keys: 0,
             damaged: 0,
             damaged_examples: Vec::new(),
             slack: 0,
             slack_pages: Vec::new(),
             leftovers: Leftovers::default(),
             marks: Marks::default(),
+            nonces: 0,
             marks_beyond: 0,
             logged: Vec::new(),
             timeline: Timeline::default(),
@@ -141,6 +146,12 @@ impl Tally {
             openers: BTreeMap::new(),
             examples,
         }
+    }
+
+    /// After the last row: gives up what only further rows would need.
+    pub(crate) fn end_rows(&mut self) {
+        self.deleted_keys = core::mem::take(&mut self.live).deleted();
+        self.nonces = core::mem::take(&mut self.marks).len() as u64;
     }
 
     pub(crate) fn add(&mut self, part: Part) -> Result<(), AuditError> {
