@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use etcd_store::{PageSource, SourceError};
+use etcd_store::{PageSource, Reach, SourceError};
 
 use crate::AuditError;
 
@@ -115,8 +115,8 @@ impl PageSource for AnySource {
         self.inner().slice(off, len)
     }
 
-    fn will_need(&self, off: u64, len: u64) {
-        self.inner().will_need(off, len);
+    fn reach(&self) -> Reach {
+        self.inner().reach()
     }
 }
 

@@ -95,6 +95,7 @@ def snapshots(ask: Callable[..., dict[str, Any]], native: Callable[[str, str], f
     times: dict[str, list[float]] = {name: [] for name in runs}
     alone: dict[str, list[float]] = {"classify read": [], "classify mapped": [], "decrypt read": []}
     memory: dict[str, list[float]] = {name: [] for name in runs}
+    readings: list[float] = []
     busy: list[float] = []
     told = 0
     native("classify", "read")
@@ -108,13 +109,14 @@ def snapshots(ask: Callable[..., dict[str, Any]], native: Callable[[str, str], f
             memory[name].append((found["most"] - found["before"]) / 1024)
             busy += found["long"]
             told = found["told"]
+        readings.append(ask("reading", file=str(file), piece=32 << 20)["ms"])
         for name in alone:
             alone[name].append(native(*name.split()))
     stopped = ask("snapshot", file=str(file), config=None, hash=True, stopAt=0.3)
     machine.progress("")
     size = os.path.getsize(file)
     print(f"\na snapshot of {objects:,} objects, {size / 1e6:.0f} MB, ms, median of {rounds}")
-    for name, found in {**{f"page: {name}": times[name] for name in times}, **{f"native, one thread: {name}": alone[name] for name in alone}}.items():
+    for name, found in {**{f"page: {name}": times[name] for name in times}, "Chromium: reads the file, no more": readings, **{f"native, one thread: {name}": alone[name] for name in alone}}.items():
         print(f"{name:40}{statistics.median(found):10.0f}  {size / 1e3 / statistics.median(found):8.0f} MB/s")
     print(f"progress told {told} times; Stop at 30 % ended it after {stopped['toStop']:.0f} ms and gave back {(stopped['most'] - stopped['after']) / 1024:.0f} of {(stopped['most'] - stopped['before']) / 1024:.0f} MiB")
     print(f"longest task of the page meanwhile: {max(busy, default=0):.0f} ms\n")
@@ -124,6 +126,8 @@ def snapshots(ask: Callable[..., dict[str, Any]], native: Callable[[str, str], f
 
     target("classified / native by offsets, one thread", ratio("classify", "classify read"), 4, "")
     target("the same / native mapped, one thread", ratio("classify", "classify mapped"), 4, "")
+    floor = statistics.median(a / b for a, b in zip(readings, alone["classify read"], strict=True))
+    print(f"{'Chromium reads the file, no more / native by offsets':58}{floor:10.2f}      reported")
     target("most memory while classifying", statistics.median(memory["classify"]), 200, "MiB")
     target("most memory while decrypting with hash", statistics.median(memory["decrypt with hash"]), 200, "MiB")
     print(f"{'decrypted / native by offsets, one thread':58}{ratio('decrypt', 'decrypt read'):10.2f}      reported")

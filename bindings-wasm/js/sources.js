@@ -23,7 +23,7 @@ export function fileSource(file) {
 }
 
 const BLOCK = 1 << 20;
-/** Most blocks read ahead, and most of all that are kept: 16 and 64 MiB. */
+/** Most blocks read ahead, and most of all that are kept, in which two of these must fit: 16 and 32 MiB. */
 const READ = 16;
 const KEPT = 64;
 
@@ -44,7 +44,7 @@ export function cached({ size, read, release }) {
   // The stretch that holds a block; all of them, the one used last at the end; the one used last.
   const holders = new Map();
   const stretches = new Set();
-  let [kept, latest] = [0, null];
+  let [kept, latest, lent] = [0, null, null];
 
   const drop = (stretch) => {
     for (let at = stretch.first; at < stretch.end; at += 1) holders.delete(at);
@@ -108,7 +108,9 @@ export function cached({ size, read, release }) {
 
   /** Lends bytes until the next call. */
   return (offset, wanted) => {
-    if (wanted > BLOCK) return read(offset, wanted);
+    if (lent) release?.(lent);
+    lent = wanted > BLOCK ? read(offset, wanted) : null;
+    if (lent) return lent;
     if (offset + wanted > size) throw new RangeError(`no ${wanted} bytes at ${offset}`);
     const { start, bytes, end } = holder(Math.floor(offset / BLOCK));
     const from = offset - start;

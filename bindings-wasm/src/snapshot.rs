@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use etcd_store::{PageSource, SourceError};
+use etcd_store::{PageSource, Reach, SourceError};
 use js_sys::{Function, Uint8Array};
 use k8senc::crypto::PORTABLE;
 use k8senc::kms::{DekTable, KmsState};
@@ -53,6 +53,15 @@ impl PageSource for Script {
         }
         bytes.copy_to(buf);
         Ok(())
+    }
+
+    /// A browser takes two milliseconds for a read of its `File`, whatever its length, and reads a megabyte in another.
+    fn reach(&self) -> Reach {
+        Reach {
+            hold: 48 << 20,
+            piece: 8 << 20,
+            skip: 1 << 20,
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The leaf runs of bucket `key`, newest first. Reads branch pages and leaf headers only.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::bucket::Root;
 use crate::free::check_freelist;
-use crate::page::{BRANCH, Body, Element, HEADER, LEAF, MAX_DEPTH, Pages, Run, element};
+use crate::page::{BRANCH, Body, Element, HEADER, Header, LEAF, MAX_DEPTH, Pages, Run, element};
 use crate::tree::Elements;
-use crate::window::{Batch, STRETCH, Window};
+use crate::window::{Batch, Window};
 use crate::{Claims, Error, ErrorKind, PageSource, RowKey};
 
 /// One leaf run of bucket `key`: where it lies and between which revisions its rows must be.
@@ -46,7 +47,7 @@ impl LeafRun {
 
 enum Step {
     Run(LeafRun),
-    /// The window is full, and the next run lies outside.
+    /// The next run lies outside the window, which the batch still needs.
     Pause,
     End,
 }
@@ -71,6 +72,10 @@ pub struct Leaves<'s, S> {
     spare: Vec<Vec<u8>>,
     start: Option<Root>,
     seen: u64,
+    /// Branches above the first leaf; every tree that bbolt writes has as many above each.
+    depth: Option<usize>,
+    /// Branches that come next, as they were read ahead.
+    branches: BTreeMap<u64, Vec<u8>>,
 }
 
 impl<'s, S: PageSource> Leaves<'s, S> {
@@ -82,6 +87,8 @@ impl<'s, S: PageSource> Leaves<'s, S> {
             spare: Vec::new(),
             start: Some(root),
             seen: 0,
+            depth: None,
+            branches: BTreeMap::new(),
         }
     }
 
@@ -114,19 +121,19 @@ impl<'s, S: PageSource> Leaves<'s, S> {
 
     /// Like [`fill`](Self::fill), and reads the runs' bytes in few long reads where the source lends none.
     ///
-    /// A batch ends at `limit` runs, or at about 1 MiB where bytes were read. Read the runs with [`Store::leaf_in`](crate::Store::leaf_in).
+    /// A batch ends at `limit` runs, or where the bytes read end. What was read ahead stays in `batch` for the next call. Read the runs with [`Store::leaf_in`](crate::Store::leaf_in).
     ///
     /// # Errors
     /// As [`fill`](Self::fill).
     pub fn load(&mut self, batch: &mut Batch, limit: usize) -> Result<bool, Error> {
         batch.runs.clear();
-        batch.window.clear();
-        while batch.runs.len() < limit || !batch.window.is_empty() {
+        batch.window.pinned = false;
+        while batch.runs.len() < limit {
             match self.step(Some(&mut batch.window))? {
                 Step::Run(run) => batch.runs.push(run),
-                Step::Pause if batch.runs.is_empty() => batch.window.clear(),
                 Step::Pause | Step::End => break,
             }
+            batch.window.pinned = true;
         }
         Ok(!batch.runs.is_empty())
     }
@@ -183,6 +190,16 @@ impl<'s, S: PageSource> Leaves<'s, S> {
             self.push(run, None, None)?;
         }
         loop {
+            let depth = self.stack.len();
+            if let Some(window) = window.as_deref_mut()
+                && self.depth == Some(depth)
+                && self.is_outside(window)
+            {
+                if window.pinned {
+                    return Ok(Step::Pause);
+                }
+                self.read_ahead(window);
+            }
             let Some(frame) = self.stack.last_mut() else {
                 return Ok(Step::End);
             };
@@ -190,17 +207,6 @@ impl<'s, S: PageSource> Leaves<'s, S> {
                 self.spare.extend(self.stack.pop().map(|f| f.bytes));
                 continue;
             };
-            if let Some(window) = window.as_deref_mut()
-                && let Some((start, len)) = stretch(self.pages, frame, window)
-            {
-                if window.is_full() {
-                    return Ok(Step::Pause);
-                }
-                let page = start / self.pages.page_size();
-                window
-                    .read(&self.pages.source, start, len)
-                    .map_err(|e| Error::on(ErrorKind::Io(e), page))?;
-            }
             frame.left = left;
             let bad = |kind| Error::at(kind, frame.run.page, left.into());
             let found = element(
@@ -220,9 +226,12 @@ impl<'s, S: PageSource> Leaves<'s, S> {
             };
             let lower = RowKey::parse(key).ok_or(bad(ErrorKind::BadRevisionKey))?;
             let upper = frame.upper.replace(lower);
-            let run = self
-                .pages
-                .claim_in(child, &mut self.claims, window.as_deref())?;
+            let size = self.pages.page_size();
+            let known = match window.as_deref().filter(|_| self.depth == Some(depth)) {
+                Some(window) => window.get(child.saturating_mul(size), HEADER as u64),
+                None => self.branches.get(&child).map(Vec::as_slice),
+            };
+            let run = self.pages.claim_in(child, &mut self.claims, known)?;
             if run.count == 0 {
                 return Err(Error::on(ErrorKind::BadCount { count: 0 }, run.page));
             }
@@ -230,6 +239,7 @@ impl<'s, S: PageSource> Leaves<'s, S> {
                 self.push(run, Some(lower), upper)?;
             } else {
                 self.seen += 1;
+                self.depth.get_or_insert(depth);
                 return Ok(Step::Run(LeafRun {
                     run,
                     lower: Some(lower),
@@ -253,9 +263,14 @@ impl<'s, S: PageSource> Leaves<'s, S> {
         if run.count == 0 {
             return Err(Error::on(ErrorKind::BadCount { count: 0 }, run.page));
         }
-        let bytes = self
-            .pages
-            .branch_bytes(&run, self.spare.pop().unwrap_or_default())?;
+        let known = self.branches.remove(&run.page);
+        let bytes = match known.filter(|bytes| bytes.len() as u64 == run.len) {
+            Some(bytes) => bytes,
+            None => {
+                let spare = self.spare.pop().unwrap_or_default();
+                self.pages.branch_bytes(&run, spare)?
+            }
+        };
         let mut elements = Elements::new(self.pages.endian(), &bytes, run);
         let mut before = None;
         while let Some((index, found)) = elements.next()? {
@@ -269,12 +284,6 @@ impl<'s, S: PageSource> Leaves<'s, S> {
                 return Err(Error::at(ErrorKind::BadOrder, run.page, index));
             }
             before = Some(key);
-            if let Body::Child(child) = found.body {
-                let size = self.pages.page_size();
-                self.pages
-                    .source
-                    .will_need(child.saturating_mul(size), size);
-            }
         }
         self.stack.push(Frame {
             run,
@@ -287,33 +296,104 @@ impl<'s, S: PageSource> Leaves<'s, S> {
     }
 }
 
-/// The stretch of the file to read before the next child of `frame`: it and the children behind it, as far as they
-/// lie near each other. `None` if the source lends its bytes or `window` has the child already.
-fn stretch<S: PageSource>(pages: &Pages<S>, frame: &Frame, window: &Window) -> Option<(u64, u64)> {
-    let size = pages.page_size();
-    let children = (0..frame.left).rev().map_while(|i| {
-        let found = element(pages.endian(), &frame.bytes, BRANCH, frame.run.count, i)?;
+impl<S: PageSource> Leaves<'_, S> {
+    /// Whether the next leaf is neither in `window` nor lent by the source.
+    fn is_outside(&self, window: &Window) -> bool {
+        let next = (self.stack.last()).and_then(|frame| {
+            children(self.pages, &frame.bytes, frame.run.count, frame.left).next()
+        });
+        next.is_some_and(|id| {
+            let offset = id * self.pages.page_size();
+            window.get(offset, HEADER as u64).is_none()
+                && self.pages.source.slice(offset, HEADER).is_none()
+        })
+    }
+
+    /// Fills `window` with the leaves that come next. Where they lie scattered, the branches over those that come then are taken
+    /// along: they lie somewhere between.
+    fn read_ahead(&mut self, window: &mut Window) {
+        let room = window.room(&self.pages.source.reach(), self.pages.page_size());
+        let depth = self.stack.len().saturating_sub(1);
+        let ids = self.ahead(depth, room);
+        let fan = self
+            .stack
+            .last()
+            .map_or(1, |frame| usize::from(frame.run.count.max(1)));
+        let mut later = match depth.checked_sub(1) {
+            Some(above) if window.scattered => self.ahead(above, 2 * (room / fan + 1)),
+            _ => Vec::new(),
+        };
+        later.retain(|id| !self.branches.contains_key(id));
+        window.fill(self.pages, &ids, &later);
+        self.keep_branches(window, &later);
+    }
+
+    /// Up to `most` pages that the walk comes to next at the depth of this frame's children. Nothing of it is checked: it is what to
+    /// read, not what to believe.
+    fn ahead(&mut self, depth: usize, most: usize) -> Vec<u64> {
+        let Some(frame) = self.stack.get(depth) else {
+            return Vec::new();
+        };
+        let count = frame.run.count;
+        let mut ids: Vec<u64> = children(self.pages, &frame.bytes, count, frame.left)
+            .take(most)
+            .collect();
+        let more = most - ids.len();
+        let Some(above) = depth.checked_sub(1).filter(|_| more > 0) else {
+            return ids;
+        };
+        let parents = self.ahead(above, more / usize::from(count.max(1)) + 1);
+        let unknown: Vec<u64> = parents
+            .iter()
+            .copied()
+            .filter(|id| !self.branches.contains_key(id))
+            .collect();
+        if !unknown.is_empty() {
+            let mut window = Window::default();
+            window.fill(self.pages, &unknown, &[]);
+            self.keep_branches(&window, &unknown);
+        }
+        for id in parents {
+            let Some(bytes) = self.branches.get(&id) else {
+                break;
+            };
+            let Some(header) = Header::parse(self.pages.endian(), bytes) else {
+                break;
+            };
+            let all = children(self.pages, bytes, header.count, header.count);
+            ids.extend(all.take(most - ids.len()));
+        }
+        ids
+    }
+
+    fn keep_branches(&mut self, window: &Window, ids: &[u64]) {
+        let size = self.pages.page_size();
+        for &id in ids {
+            let header = window.get(id * size, size).and_then(|bytes| {
+                let header = Header::parse(self.pages.endian(), bytes)?;
+                (header.id == id && header.flags == BRANCH && header.overflow == 0).then_some(bytes)
+            });
+            if let Some(bytes) = header {
+                self.branches.insert(id, bytes.to_vec());
+            }
+        }
+    }
+}
+
+/// The first `left` children of a branch, the newest first, up to one that cannot be.
+fn children<'a, S: PageSource>(
+    pages: &'a Pages<S>,
+    bytes: &'a [u8],
+    count: u16,
+    left: u16,
+) -> impl Iterator<Item = u64> + 'a {
+    (0..left).rev().map_while(move |index| {
+        let found = element(pages.endian(), bytes, BRANCH, count, index)?;
         match found.body {
             Body::Child(id) if (2..pages.present()).contains(&id) => Some(id),
             _ => None,
         }
-    });
-    let (mut low, mut high, mut wanted) = (u64::MAX, 0, 0);
-    for id in children {
-        if wanted == 0 {
-            let known = window.get(id * size, HEADER as u64).is_some();
-            if known || pages.source.slice(id * size, HEADER).is_some() {
-                return None;
-            }
-        }
-        let (l, h) = (low.min(id), high.max(id + 1));
-        // Long enough to be worth a read, and at least half of it wanted.
-        if wanted > 0 && ((h - l) * size > STRETCH || h - l > 2 * (wanted + 1)) {
-            break;
-        }
-        (low, high, wanted) = (l, h, wanted + 1);
-    }
-    (wanted > 0).then(|| (low * size, (high - low) * size))
+    })
 }
 
 impl<S> core::fmt::Debug for Leaves<'_, S> {

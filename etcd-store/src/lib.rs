@@ -18,7 +18,6 @@
 extern crate alloc;
 
 mod bucket;
-mod cached;
 mod claims;
 mod endian;
 mod error;
@@ -37,7 +36,6 @@ mod tree;
 pub mod wal;
 mod window;
 
-pub use cached::Cached;
 pub use claims::Claims;
 pub use endian::Endian;
 pub use error::{Error, ErrorKind, Hint, Warning};
@@ -48,6 +46,6 @@ pub use leaf::{Leaf, Row, Rows};
 pub use leaves::{LeafRun, Leaves};
 pub use live::{Class, HashKey, LiveSet, NameHash};
 pub use revision::{Revision, RowKey};
-pub use source::{PageSource, SourceError};
+pub use source::{PageSource, Reach, SourceError};
 pub use store::{Info, Options, Store};
 pub use window::Batch;

@@ -6,7 +6,6 @@
 use alloc::vec::Vec;
 
 use crate::endian::Endian;
-use crate::window::Window;
 use crate::{Claims, Error, ErrorKind, Layout, Options, PageSource};
 
 pub(crate) const HEADER: usize = 16;
@@ -60,7 +59,7 @@ impl<S: PageSource> Pages<S> {
     }
 
     /// Reads and checks the header of tree page `id`, without claiming it.
-    fn run(&self, id: u64, window: Option<&Window>) -> Result<Run, Error> {
+    fn run(&self, id: u64, known: Option<&[u8]>) -> Result<Run, Error> {
         let high_water = self.layout.meta.high_water;
         if id < 2 || id >= high_water {
             return Err(Error::on(ErrorKind::BadPageId { id }, id));
@@ -81,7 +80,6 @@ impl<S: PageSource> Pages<S> {
             return Err(truncated(offset.saturating_add(self.page_size())));
         }
         let mut copy = [0; HEADER];
-        let known = window.and_then(|w| w.get(offset, HEADER as u64));
         let header = match known.or_else(|| self.source.slice(offset, HEADER)) {
             Some(found) => found,
             None => {
@@ -148,14 +146,14 @@ impl<S: PageSource> Pages<S> {
         self.claim_in(id, claims, None)
     }
 
-    /// Like [`claim`](Self::claim), for a header that may already lie in `window`.
+    /// Like [`claim`](Self::claim), for a header that may be `known`.
     pub(crate) fn claim_in(
         &self,
         id: u64,
         claims: &mut Claims,
-        window: Option<&Window>,
+        known: Option<&[u8]>,
     ) -> Result<Run, Error> {
-        let run = self.run(id, window)?;
+        let run = self.run(id, known)?;
         claims.claim(run.page, run.pages)?;
         Ok(run)
     }

@@ -12,7 +12,7 @@ pub trait PageSource {
     /// Fills `buf` with the bytes at `off`; anything less than all of `buf` is an error.
     ///
     /// # Errors
-    /// Whatever keeps the bytes from being read. The reader never asks twice.
+    /// Whatever keeps the bytes from being read. A page is asked for once more at most, alone, where a longer read failed.
     fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<(), SourceError>;
 
     /// The same bytes without a copy, where the source has them in memory (a slice, a mapped file).
@@ -21,16 +21,37 @@ pub trait PageSource {
         None
     }
 
-    /// Says that these bytes will probably be read soon; a source on a slow disk may start to fetch them.
-    ///
-    /// A hint taken from the file as it is: the range may lie outside it.
-    fn will_need(&self, off: u64, len: u64) {
-        let _ = (off, len);
+    /// What a read of this source is worth.
+    fn reach(&self) -> Reach {
+        Reach::default()
     }
 
     /// Whether the file has no bytes at all.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// How a reader goes about a source that lends no slices. A file's leaves lie in it in any order, so that a walk over them is a walk
+/// to and fro; a reader that knows where it will go reads ahead in the order of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Bytes held at once. Where leaves lie in no order the file is read about as many times as this goes into it.
+    pub hold: usize,
+    /// Longest read.
+    pub piece: usize,
+    /// Bytes that nobody wants and that are read along, because a second read costs more.
+    pub skip: usize,
+}
+
+/// For a file of the system's, where a read costs little more than its bytes.
+impl Default for Reach {
+    fn default() -> Self {
+        Self {
+            hold: 1 << 20,
+            piece: 256 << 10,
+            skip: 8 << 10,
+        }
     }
 }
 
@@ -91,7 +112,7 @@ impl<T: PageSource + ?Sized> PageSource for &T {
         (**self).slice(off, len)
     }
 
-    fn will_need(&self, off: u64, len: u64) {
-        (**self).will_need(off, len);
+    fn reach(&self) -> Reach {
+        (**self).reach()
     }
 }

@@ -124,7 +124,28 @@ async function snapshot({ file, config, hash, stopAt }) {
   return { ms: seen.reported - seen.dropped, before, most, after, told: seen.told, long: seen.long, toStop: seen.gone - seen.stopped, said };
 }
 
-const RUNS = { start, typing, snapshot };
+/** Reads a file in a worker of an empty page and does nothing with it: milliseconds. What comes below this no page can reach. */
+async function reading({ file, piece }) {
+  const page = await browser.newPage();
+  await page.setContent("<input type=file>");
+  await page.setInputFiles("input", file);
+  const ms = await page.evaluate((piece) => {
+    const work = ({ data: { file, piece } }) => {
+      const [reader, { port1: nowhere, port2 }] = [new FileReaderSync(), new MessageChannel()];
+      port2.close();
+      const begin = performance.now();
+      for (let at = 0; at < file.size; at += piece) nowhere.postMessage(null, [reader.readAsArrayBuffer(file.slice(at, at + piece))]);
+      postMessage(performance.now() - begin);
+    };
+    const worker = new Worker(URL.createObjectURL(new Blob([`onmessage = ${work}`])));
+    worker.postMessage({ file: document.querySelector("input").files[0], piece });
+    return new Promise((done) => (worker.onmessage = ({ data }) => done(data)));
+  }, piece);
+  await page.close();
+  return { ms };
+}
+
+const RUNS = { start, typing, snapshot, reading };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { what, ...how } = JSON.parse(line);

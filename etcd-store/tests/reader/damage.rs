@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use etcd_store::wal::Log;
 use etcd_store::{Options, PageSource};
 
-use crate::image::{Copied, walk};
+use crate::image::{Copied, Counted, reaches, walk};
 use crate::log::LOG;
 use crate::real::{HISTORY, SAMPLE, STOPPED};
 
@@ -68,6 +68,9 @@ fn trials(sound: &[u8], seed: u64, count: u32) -> BTreeMap<&'static str, u32> {
         let answer = walk(file.as_slice(), &options);
         if trial % 16 == 0 {
             assert_eq!(answer, walk(Copied(&file), &options));
+            for reach in reaches() {
+                assert_eq!(answer, walk(Counted::new(&file, reach), &options));
+            }
         }
         assert!(
             started.elapsed() < Duration::from_secs(5),

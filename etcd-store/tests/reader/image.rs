@@ -1,7 +1,9 @@
 //! A small writer of bbolt files, for files no real writer would make.
 
+use std::cell::Cell;
+
 use etcd_store::{
-    Batch, Claims, Class, Error, HashKey, LeafRun, Leaves, LiveSet, Options, PageSource,
+    Batch, Claims, Class, Error, HashKey, LeafRun, Leaves, LiveSet, Options, PageSource, Reach,
     SourceError, Store,
 };
 
@@ -72,6 +74,48 @@ impl Image {
 
     pub fn put_overflow(&mut self, page: usize, overflow: u32) -> &mut Self {
         self.put(page, 12, &overflow.to_le_bytes())
+    }
+
+    /// A tree of four levels whose `leaves` leaves, each third of them two pages long, lie in no order, with free pages between.
+    pub fn scattered(leaves: usize) -> Self {
+        let size = 1024;
+        let mut image = Self::empty(4 * leaves + 8, size);
+        // Multiplying by what has no common divisor with the number of places visits each place once.
+        let places = 2 * leaves;
+        let step = (places * 5 / 8..)
+            .find(|step| gcd(*step, places) == 1)
+            .unwrap();
+        let place = |n: usize| 4 + 2 * (n * step % places);
+        let mut level: Vec<(Vec<u8>, u64)> = (0..leaves)
+            .map(|n| {
+                let main = 2 + n as i64;
+                let value = vec![b'v'; if n % 3 == 0 { 1500 } else { 300 }];
+                image.leaf(place(n), &[row(main, &format!("/{}", n % 50), &value)]);
+                (row_key(main), place(n) as u64)
+            })
+            .collect();
+        let mut next = leaves;
+        while level.len() > 1 {
+            let children: Vec<_> = level.chunks(6).map(<[_]>::to_vec).collect();
+            level = (next..)
+                .zip(&children)
+                .map(|(n, children)| {
+                    image.branch(place(n), children);
+                    (children[0].0.clone(), place(n) as u64)
+                })
+                .collect();
+            next += children.len();
+        }
+        let (key, meta) = (bucket(level[0].1), inline_meta());
+        image.leaf(
+            2,
+            &[
+                (BUCKET, b"key".to_vec(), key),
+                (BUCKET, b"meta".to_vec(), meta),
+            ],
+        );
+        image.metas(2, 4 * leaves as u64 + 8);
+        image
     }
 
     pub fn leaf(&mut self, page: usize, elements: &[(u32, Vec<u8>, Vec<u8>)]) -> &mut Self {
@@ -161,6 +205,10 @@ fn leaf_image(id: u64, elements: &[(u32, Vec<u8>, Vec<u8>)], page_size: usize) -
     array
 }
 
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, b| {
         (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
@@ -203,15 +251,22 @@ pub fn tombstone(main: i64, name: &str) -> (u32, Vec<u8>, Vec<u8>) {
 
 pub fn key_value(main: i64, name: &str, value: &[u8]) -> Vec<u8> {
     let mut message = [&[0x0a, name.len() as u8], name.as_bytes()].concat();
-    message.extend([0x10, main as u8, 0x18, main as u8, 0x20, 1, 0x2a]);
-    let mut len = value.len();
-    while len > 0x7f {
-        message.push(len as u8 | 0x80);
-        len >>= 7;
+    for (tag, number) in [(0x10, main as usize), (0x18, main as usize), (0x20, 1)] {
+        message.push(tag);
+        varint(&mut message, number);
     }
-    message.push(len as u8);
+    message.push(0x2a);
+    varint(&mut message, value.len());
     message.extend(value);
     message
+}
+
+fn varint(message: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7f {
+        message.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    message.push(number as u8);
 }
 
 /// What a whole walk found.
@@ -230,13 +285,17 @@ pub struct Facts {
     pub compact: i64,
 }
 
-/// Opens and walks the file four ways and demands one answer.
+/// Opens and walks the file in many ways and demands one answer.
 pub fn facts(file: &[u8]) -> Result<Facts, Error> {
     let options = Options::default();
     let lent = walk(file, &options);
     assert_eq!(lent, walk(Copied(file), &options));
     assert_eq!(lent, walk_by(file, &options, One::fill));
     assert_eq!(lent, walk_by(Copied(file), &options, One::fill));
+    for reach in reaches() {
+        let read = Counted::new(file, reach);
+        assert_eq!(lent, walk(read, &options), "{reach:?}");
+    }
     lent
 }
 
@@ -331,6 +390,53 @@ fn walk_by<S: PageSource>(
     facts.compact = store.info().compact_revision;
     facts.live.sort();
     Ok(facts)
+}
+
+/// From one page at a time to the whole file at once.
+pub fn reaches() -> [Reach; 3] {
+    [(1, 1, 0), (5000, 3000, 1024), (1 << 20, 1 << 19, 1 << 16)].map(|(hold, piece, skip)| Reach {
+        hold,
+        piece,
+        skip,
+    })
+}
+
+/// A source that lends nothing, and counts its reads and the bytes of them.
+pub struct Counted<'a> {
+    bytes: &'a [u8],
+    reach: Reach,
+    pub reads: Cell<u32>,
+    pub read: Cell<u64>,
+    pub longest: Cell<usize>,
+}
+
+impl<'a> Counted<'a> {
+    pub fn new(bytes: &'a [u8], reach: Reach) -> Self {
+        Self {
+            bytes,
+            reach,
+            reads: 0.into(),
+            read: 0.into(),
+            longest: 0.into(),
+        }
+    }
+}
+
+impl PageSource for Counted<'_> {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<(), SourceError> {
+        self.reads.set(self.reads.get() + 1);
+        self.read.set(self.read.get() + buf.len() as u64);
+        self.longest.set(self.longest.get().max(buf.len()));
+        self.bytes.read_at(off, buf)
+    }
+
+    fn reach(&self) -> Reach {
+        self.reach
+    }
 }
 
 /// A source that lends nothing.

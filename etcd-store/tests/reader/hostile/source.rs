@@ -27,7 +27,7 @@ impl PageSource for Broken<'_> {
 }
 
 #[test]
-fn a_failing_source_fails_once() {
+fn a_failing_source_fails_soon() {
     let image = Image::sound();
     let mut good = 0;
     loop {
@@ -40,7 +40,8 @@ fn a_failing_source_fails_once() {
             Err(error) => assert_eq!(error.kind, ErrorKind::Io(SourceError::Os(5))),
             Ok(_) => break,
         }
-        assert_eq!(source.reads.get(), good + 1);
+        // Of branches read ahead, of leaves read ahead, of the page itself.
+        assert!(source.reads.get() <= good + 3);
         good += 1;
     }
     assert!(good > 10);
