@@ -16,6 +16,9 @@ pub struct FindingKind {
     pub advice: &'static str,
 }
 
+/// Kinds that state how it is, and are there when all is well: no exit code comes of them.
+pub(crate) const STATEMENTS: [&str; 2] = [PRESET.code, KEY_IDS.code];
+
 macro_rules! kinds {
     ($($name:ident: $code:literal, $class:ident, $severity:ident, $advice:literal;)*) => {
         $(
@@ -99,6 +102,8 @@ kinds! {
         "take another copy and compare: etcd leaves zeros there, so the pages were damaged or written by something else";
     PRESET: "policy-preset", File, Info,
         "stored values do not show the rest: whether every API server runs with --encryption-provider-config, which further resources you want encrypted (add --require RESOURCE=cis), who can read the keys; old revisions, free pages and backups have findings of their own";
+    FOREIGN_OBJECTS: "foreign-objects", File, Warning,
+        "audit once more with --etcd-prefix, which kube-apiserver's flag of that name says: another API server writes to this etcd, or did, and nothing here is about its values";
     FOREIGN: "foreign-keys", File, Info,
         "if the API server runs with another etcd prefix, give it; otherwise something else uses this etcd";
     KEY_UNUSED: "key-removable", File, Info,

@@ -21,7 +21,36 @@ pub(crate) fn variants(key: &[u8]) -> Vec<(SecretBytes, Option<&'static str>)> {
         let why = "the value was written with the base64 text of this key as the key: encode it once more";
         all.push((SecretBytes::from_slice(text.as_bytes()), Some(why)));
     }
+    if let Some(inner) = unhex(key.trim_ascii()).filter(|inner| SIZES.contains(&inner.len())) {
+        let why = "the key is the hexadecimal text of the right one: decode it";
+        all.push((SecretBytes::from_slice(&inner), Some(why)));
+    }
+    if SIZES.contains(&(key.len() * 2)) {
+        let digits = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let text: Zeroizing<Vec<u8>> = Zeroizing::new(
+            digits
+                .map(|digit| digit + if digit < 10 { b'0' } else { b'a' - 10 })
+                .collect(),
+        );
+        let why = "the value was written with the hexadecimal text of this key as the key";
+        all.push((SecretBytes::from_slice(&text), Some(why)));
+    }
     all
+}
+
+/// What hexadecimal text of at most 64 digits stands for.
+#[must_use]
+pub fn unhex(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut key = Zeroizing::new(Vec::with_capacity(32));
+    if text.len() > 64 || !text.len().is_multiple_of(2) {
+        return None;
+    }
+    for pair in text.chunks(2) {
+        let [high, low] = pair else { return None };
+        key.push(u8::try_from(digit(high)? << 4 | digit(low)?).ok()?);
+    }
+    Some(key)
 }
 
 /// What base64 of any usual alphabet, with or without padding, stands for.
@@ -65,10 +94,17 @@ mod tests {
                 b"TURFeU16UTFOamM0T1dGaVkyUmxaZz09"
             ]
         );
+        // By coreutils: base64, and od -An -tx1.
         assert_eq!(
             of(b"0123456789abcdef"),
-            [&b"0123456789abcdef"[..], b"MDEyMzQ1Njc4OWFiY2RlZg=="]
+            [
+                &b"0123456789abcdef"[..],
+                b"MDEyMzQ1Njc4OWFiY2RlZg==",
+                b"30313233343536373839616263646566"
+            ]
         );
+        // 32 digits are base64 of 24 bytes, too.
+        assert!(of(b"30313233343536373839616263646566").contains(&b"0123456789abcdef".to_vec()));
         assert_eq!(of(&[0xff; 32]), [[0xff; 32]]);
     }
 }

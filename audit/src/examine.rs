@@ -141,6 +141,9 @@ impl<'a> Examiner<'a> {
         if !row.key.tombstone {
             let inspection = inspect(row.value);
             group = Attribution::guess(&inspection);
+            if matches!(known.place, Place::Foreign) {
+                group.note_object(&inspection, row.value);
+            }
             seen.dek = self.shared.dek(
                 &inspection,
                 known,

@@ -3,12 +3,13 @@
 use etcd_store::Warning;
 
 use crate::catalogue::{
-    DAMAGED, DEK_FRAGMENTATION, EXPOSED, FOLDED, FOREIGN, FindingKind, HISTORY_PLAINTEXT,
-    HISTORY_UNREADABLE, KEY_UNUSED, KMSV1_CACHE, MISMATCH, MOVED, NO_TRAILER, NONCE_REUSE,
-    REPEATED, RESIDUE_FRAGMENT, RESIDUE_PLAINTEXT, SLACK, STALE, STALENESS_UNKNOWN, UNDECIDED,
-    UNKNOWN_FORMAT, UNREADABLE, WARNING,
+    DAMAGED, DEK_FRAGMENTATION, EXPOSED, FOLDED, FOREIGN, FOREIGN_OBJECTS, FindingKind,
+    HISTORY_PLAINTEXT, HISTORY_UNREADABLE, KEY_UNUSED, KMSV1_CACHE, MISMATCH, MOVED, NO_TRAILER,
+    NONCE_REUSE, REPEATED, RESIDUE_FRAGMENT, RESIDUE_PLAINTEXT, SLACK, STALE, STALENESS_UNKNOWN,
+    UNDECIDED, UNKNOWN_FORMAT, UNREADABLE, WARNING,
 };
 use crate::escape::shown;
+use crate::judge::OBJECT;
 use crate::part::Place;
 use crate::report::count as grouped;
 use crate::report::{
@@ -74,11 +75,22 @@ fn evidence(tally: &Tally, from: &Evidence<'_>, all: &mut Vec<Finding>) {
         all.push(finding(&RESIDUE_FRAGMENT, residue.fragments, message, &[]));
     }
     for key in from.keys.iter().filter(|k| k.removable == Removable::Yes) {
-        let message = match key.residue {
-            Some(n @ 1..) => {
-                format!("no row holds a value of this key; {n} old ones are in free pages")
-            }
-            _ => "nothing in this file holds a value of this key".to_owned(),
+        let left: Vec<String> = [
+            (key.residue, "in free pages"),
+            (key.log, "in the write-ahead log"),
+        ]
+        .into_iter()
+        .filter_map(|(count, place)| {
+            Some(format!(
+                "{} {place}",
+                some(count.filter(|n| *n > 0)?, "old one")
+            ))
+        })
+        .collect();
+        let message = if left.is_empty() {
+            "nothing in this file holds a value of this key".to_owned()
+        } else {
+            format!("no row holds a value of this key; {}", left.join(", "))
         };
         let mut found = finding(&KEY_UNUSED, 1, message, &[]);
         found.provider = Some(key.provider);
@@ -183,22 +195,27 @@ pub(crate) fn collect(tally: &Tally, from: &Evidence<'_>) -> Vec<Finding> {
         let text = shown(format!("{}: {warning}", warning.code()).as_bytes());
         all.push(finding(&WARNING, 1, text, &[]));
     }
-    let foreign = tally
-        .groups
-        .iter()
-        .filter(|g| matches!(g.key.place, Place::Foreign) && !g.folded);
-    let (count, examples) = foreign.fold((0, Vec::new()), |(count, mut examples), g| {
-        examples.extend(g.other.iter().cloned());
-        (count + g.counts.live, examples)
-    });
-    if count > 0 {
-        let message = format!("{} outside the etcd prefix", are(count, "live key"));
-        all.push(finding(
-            &FOREIGN,
-            count,
-            message,
-            examples.get(..3).unwrap_or(&examples),
-        ));
+    for (rule, form, what) in [
+        (
+            &FOREIGN_OBJECTS,
+            Some(OBJECT),
+            "of a kube-apiserver outside the etcd prefix, and not judged",
+        ),
+        (&FOREIGN, None, "outside the etcd prefix"),
+    ] {
+        let foreign = tally
+            .groups
+            .iter()
+            .filter(|g| matches!(g.key.place, Place::Foreign) && !g.folded && g.key.form == form);
+        let (count, examples) = foreign.fold((0, Vec::new()), |(count, mut examples), g| {
+            examples.extend(g.other.iter().cloned());
+            (count + g.counts.live, examples)
+        });
+        if count > 0 {
+            let message = format!("{} {what}", are(count, "live key"));
+            let examples = examples.get(..3).unwrap_or(&examples);
+            all.push(finding(rule, count, message, examples));
+        }
     }
     for group in &tally.groups {
         of_group(group, &mut all);

@@ -1,6 +1,6 @@
 //! The verdict on one value. Plaintext lives in one reused buffer until the next value; nothing of it gets out but a verdict.
 
-use k8s_object::{EtcdName, looks_like_object, metadata};
+use k8s_object::{EtcdName, Kind, classify, looks_like_object, metadata};
 use k8senc::chain::{How, Outcome};
 use k8senc::inspect::{Format, Inspection};
 use k8senc::kms::DekTable;
@@ -53,6 +53,18 @@ impl<'v> Attribution<'v> {
 }
 
 impl<'v> Attribution<'v> {
+    /// Notes what surely comes from a kube-apiserver, where no etcd key says so. JSON comes from others, too.
+    pub(crate) fn note_object(&mut self, inspection: &Inspection<'v>, stored: &[u8]) {
+        let object = match inspection.format {
+            Format::Empty => false,
+            Format::Plain => {
+                matches!(classify(stored), Kind::Protobuf(words) if words.is_complete())
+            }
+            _ => true,
+        };
+        self.form = object.then_some(OBJECT);
+    }
+
     /// Takes the name that the configuration knows.
     fn name(&mut self, configured: Option<&'v str>) {
         if let Some(name) = configured {
@@ -61,6 +73,9 @@ impl<'v> Attribution<'v> {
         }
     }
 }
+
+/// The form of a value below no known prefix that a kube-apiserver wrote.
+pub(crate) const OBJECT: &str = "object";
 
 /// The form of a KMS v2 value; `None` for a number nobody knows.
 const fn form(source_type: i32) -> Option<&'static str> {
@@ -85,15 +100,13 @@ fn look(plain: &[u8], how: &How, provider: &str, object: Option<&EtcdName<'_>>) 
     }
     // aesgcm and KMS bind a value to its etcd key; these two do not.
     let unbound = how.unauthenticated || provider == "secretbox";
-    let Some(name) = object.filter(|n| unbound && n.has_api) else {
+    let Some(name) = object.filter(|_| unbound) else {
         return Look::Fine;
     };
-    let moved = metadata(plain).is_some_and(|meta| {
-        !meta.name.is_empty()
-            && (meta.name.as_bytes() != name.name
-                || meta.namespace.as_bytes() != name.namespace.unwrap_or_default())
-    });
-    if moved { Look::Moved } else { Look::Fine }
+    match metadata(plain) {
+        Some(meta) if !name.may_hold(&meta) => Look::Moved,
+        _ => Look::Fine,
+    }
 }
 
 impl<'v> Subject<'v> {
@@ -189,6 +202,9 @@ mod tests {
         }
         assert_eq!(seen(object, "secretbox", false, own), "fine");
         assert_eq!(seen(object, "aescbc", true, own), "fine");
+        // Another API server may put more between resource and name than a namespace.
+        let longer = "/registry/example.com/widgets/customresources/root:org/n/a";
+        assert_eq!(seen(object, "secretbox", false, longer), "fine");
         // No object of the API is at this key, and its value names none.
         assert_eq!(
             seen(object, "secretbox", false, "/registry/ranges/serviceips"),

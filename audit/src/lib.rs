@@ -205,15 +205,19 @@ fn assemble(
         totals += resource.counts;
     }
     let residue = residue.then(|| tally.leftovers.report(options.examples));
-    // A live etcd shows no superseded revision: old ones may need any key.
-    let history_seen = snapshot.source != "etcd";
+    let seen = key_use::Seen {
+        history: snapshot.source != "etcd",
+        all: snapshot.damaged_rows == 0
+            && snapshot.sha256.status != HashStatus::Mismatch
+            && !tally.groups.iter().any(|group| group.folded),
+    };
     let keys = key_use::keys(
         config,
         &groups,
         residue.as_ref(),
         log.as_ref(),
         &dates,
-        history_seen,
+        seen,
     );
     let deks = inventory::deks(&tally);
     let known = findings::Evidence {

@@ -428,7 +428,12 @@ impl Report {
     pub fn exit_code(&self) -> u8 {
         let damaged =
             self.snapshot.sha256.status == HashStatus::Mismatch || self.snapshot.damaged_rows > 0;
-        let undecided = |f: &Finding| matches!(f.code, "undecided" | "staleness-unknown");
+        let undecided = |f: &Finding| {
+            matches!(
+                f.code,
+                "undecided" | "staleness-unknown" | "foreign-objects"
+            )
+        };
         let matters = |f: &&Finding| f.severity != Severity::Info;
         if damaged {
             3

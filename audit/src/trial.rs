@@ -10,7 +10,7 @@ use k8senc_config::{Config, Provider};
 use serde::Serialize;
 
 use crate::encodings::variants;
-pub use crate::encodings::{SIZES, decode};
+pub use crate::encodings::{SIZES, decode, unhex};
 use crate::escape;
 
 /// What would have opened a value.
@@ -195,9 +195,7 @@ fn opens(
 fn is_object_at(scratch: &Plaintext, object: Option<&EtcdName<'_>>) -> bool {
     scratch.judge(|plain| {
         looks_like_object(plain)
-            && object.is_none_or(|name| {
-                metadata(plain).is_none_or(|meta| meta.name.as_bytes() == name.name)
-            })
+            && object.is_none_or(|name| metadata(plain).is_none_or(|meta| name.may_hold(&meta)))
     })
 }
 

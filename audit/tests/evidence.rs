@@ -206,6 +206,13 @@ fn who_holds_values_of_a_key_decides_whether_it_may_go() {
     assert_eq!(unused.len(), 1);
     assert_eq!(unused[0].key.as_deref(), Some("never-used"));
     assert_eq!(unused[0].severity, Severity::Info);
+    // A file that is not what was written shows of no key that nothing needs it.
+    let mut changed = sample_bytes();
+    *changed.last_mut().unwrap() ^= 1;
+    let report = run(&changed, Some(&more));
+    assert!(of(&report, "key-removable").is_empty());
+    let key = report.keys.iter().find(|key| key.key == "never-used");
+    assert_eq!(key.unwrap().removable, Removable::Unknown);
 }
 
 #[test]
@@ -408,6 +415,25 @@ fn presets_say_what_stored_values_prove() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("cis-kubernetes, cis-kms"), "{error}");
+}
+
+#[test]
+fn a_preset_that_is_met_passes_at_every_severity() {
+    // Sixty Secrets under KMS v2. That a KMS has key_ids, and that a benchmark is met, are no faults; sixty seeds are advice.
+    let mut report = run(include_bytes!("data/restarts.snap"), None);
+    report.require(&["cis-kms".parse().unwrap()]);
+    let codes: Vec<_> = report.findings.iter().map(|f| f.code).collect();
+    assert_eq!(codes, ["dek-fragmentation", "key-ids", "policy-preset"]);
+    assert_eq!(report.exit_code_for(Severity::Info), 1);
+    report.findings.remove(0);
+    assert_eq!(report.exit_code_for(Severity::Info), 0);
+    // Whatever is not met is a finding of its own.
+    let mut sample = run(&sample_bytes(), None);
+    sample.findings.clear();
+    sample.require(&["cis-kms".parse().unwrap()]);
+    for least in [Severity::Info, Severity::Warning, Severity::Error] {
+        assert_eq!(sample.exit_code_for(least), 1);
+    }
 }
 
 #[test]

@@ -264,6 +264,14 @@ fn all() -> BTreeMap<&'static str, Evidence> {
         BY_3_6,
         run(&sample, Some(&config.replace("\"crd\"", "\"crd-old\""))),
     );
+    let elsewhere = |options: &mut Options<'_>| options.etcd_prefix = Some(b"/elsewhere".to_vec());
+    add(
+        "elsewhere",
+        "snapshot.db",
+        "`--etcd-prefix /elsewhere`",
+        BY_3_6,
+        run_with(&sample, None, elsewhere),
+    );
     add(
         "kms-required",
         "snapshot.db",
@@ -400,6 +408,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("dek-fragmentation", "restarts", "sample"),
     ("exposed-plaintext", "sample", "keys"),
     ("foreign-keys", "history", "sample"),
+    ("foreign-objects", "elsewhere", "history"),
     ("groups-folded", "endless", "one-nonce"),
     ("history-plaintext", "sample", "keys"),
     ("history-unreadable", "renamed", "sample"),

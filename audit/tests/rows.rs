@@ -73,8 +73,12 @@ fn about(source: &'static str, history: bool) -> RowsAbout {
     }
 }
 
-fn audited(mut rows: Made) -> Report {
-    let config = Config::parse(CONFIG.as_bytes()).unwrap();
+fn audited(rows: Made) -> Report {
+    audited_with(CONFIG, rows)
+}
+
+fn audited_with(config: &str, mut rows: Made) -> Report {
+    let config = Config::parse(config.as_bytes()).unwrap();
     audit_rows(
         &mut rows,
         Some(&config),
@@ -140,4 +144,28 @@ fn a_live_etcd_frees_no_key_before_compaction() {
     };
     assert_eq!(old(about("etcd", false)), Removable::AfterCompaction);
     assert_eq!(old(about("kine", true)), Removable::Yes);
+}
+
+/// The value lies under a resource that no rule takes, so of its key's name only what stands before the colon is certain.
+#[test]
+fn a_key_with_a_colon_in_its_name_is_not_free_while_a_value_may_be_its() {
+    let config = CONFIG
+        .replace("widgets", "gadgets")
+        .replace("name: old", "name: \"old:2026\"");
+    for (prefix, live, removable) in [
+        (&b"k8s:enc:aesgcm:v1:old:2026:"[..], 1, Removable::No),
+        (b"k8s:enc:aesgcm:v1:older:2026:", 0, Removable::Yes),
+        (b"k8s:enc:aescbc:v1:old:2026:", 0, Removable::Yes),
+    ] {
+        let rows = vec![(9, [prefix, &[7; 60]].concat(), false)];
+        let page = Vec::new();
+        let about = about("kine", true);
+        let report = audited_with(&config, Made { about, rows, page });
+        let key = report
+            .keys
+            .iter()
+            .find(|key| key.key == "old:2026")
+            .unwrap();
+        assert_eq!((key.live, key.removable), (live, removable), "{prefix:?}");
+    }
 }

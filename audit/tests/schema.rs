@@ -7,7 +7,7 @@
 
 use k8senc::crypto::PORTABLE;
 use k8senc::kms::DekTable;
-use k8senc_audit::{FileSource, Options, audit};
+use k8senc_audit::{FINDING_KINDS, FileSource, Options, audit};
 use k8senc_config::Config;
 use k8senc_vectors::sample_dir;
 use serde_json::Value;
@@ -107,4 +107,14 @@ fn the_schema_describes_every_field() {
         }
         check(&schema, &schema, &value, "");
     }
+}
+
+#[test]
+fn the_schema_has_every_kind_of_finding() {
+    let schema = include_str!("../schema/audit-report.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let listed = &schema["$defs"]["finding"]["properties"]["code"]["enum"];
+    let mut kinds: Vec<&str> = FINDING_KINDS.iter().map(|kind| kind.code).collect();
+    kinds.sort_unstable();
+    assert_eq!(*listed, serde_json::to_value(kinds).unwrap());
 }

@@ -150,6 +150,8 @@ static BUILTINS: &[Builtin] = &[
     internal("masterleases", "apiserveripinfo"),
     internal("peerserverleases", "apiserverpeeripinfo"),
     internal("ranges/serviceips", "serviceipallocations"),
+    // The second address family of a dual-stack cluster.
+    internal("ranges/secondaryserviceips", "serviceipallocations"),
     internal("ranges/servicenodeports", "servicenodeportallocations"),
     // OpenShift, prefix /openshift.io/: the resources its API servers encrypt.
     namespaced("route.openshift.io", "routes"),

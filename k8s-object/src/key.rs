@@ -10,6 +10,7 @@
 use core::{fmt, str};
 
 use crate::builtin;
+use crate::form::Meta;
 
 /// The etcd prefixes that are recognised unasked: upstream's default and OpenShift's two.
 const KNOWN_PREFIXES: [&[u8]; 3] = [b"/registry/", b"/kubernetes.io/", b"/openshift.io/"];
@@ -80,6 +81,17 @@ impl<'a> EtcdName<'a> {
             EtcdKey::Object(name) => Some(name),
             EtcdKey::Housekeeping | EtcdKey::Foreign => None,
         }
+    }
+
+    /// Whether an object that says this of itself can belong to this etcd key. `true` where nothing tells: without a REST
+    /// API, without a name inside, and where the key has more parts than namespace and name, as an API server of somebody
+    /// else's may lay out its own.
+    pub fn may_hold(&self, meta: &Meta<'_>) -> bool {
+        !self.has_api
+            || meta.name.is_empty()
+            || self.name.contains(&b'/')
+            || (meta.name.as_bytes() == self.name
+                && meta.namespace.as_bytes() == self.namespace.unwrap_or_default())
     }
 }
 

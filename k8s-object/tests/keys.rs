@@ -130,6 +130,10 @@ fn resources_without_a_rest_api_are_told_apart() {
         ),
         ("/registry/ranges/serviceips", "serviceipallocations"),
         (
+            "/registry/ranges/secondaryserviceips",
+            "serviceipallocations",
+        ),
+        (
             "/registry/ranges/servicenodeports",
             "servicenodeportallocations",
         ),

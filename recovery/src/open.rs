@@ -214,13 +214,8 @@ impl<'c> Opener<'c> {
             .and_then(|k| chain.key_name(how.provider, k))
             .or_else(|| about.as_ref().and_then(|p| p.name))
             .map(|key| escape(key.as_bytes()));
-        let moved = name.filter(|n| n.has_api).is_some_and(|name| {
-            metadata(plain).is_some_and(|meta| {
-                !meta.name.is_empty()
-                    && (meta.name.as_bytes() != name.name
-                        || meta.namespace.as_bytes() != name.namespace.unwrap_or_default())
-            })
-        });
+        let moved =
+            name.is_some_and(|name| metadata(plain).is_some_and(|meta| !name.may_hold(&meta)));
         Opened {
             provider: about.map_or("identity", |p| p.kind),
             key,

@@ -41,7 +41,7 @@ class _Days(click.ParamType[int]):
 @click.option("--require", "requirements", multiple=True, metavar="RULE", help="Findings where live values are not written so: RESOURCE=PROVIDER, as in secrets=kms, secrets=kms-v2, configmaps=encrypted; or cis-kubernetes, cis-kms: what the CIS benchmarks ask of Secrets. Repeatable.")
 @click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="An earlier report (--format json): what it found already is for information only, as far as it has not grown.")
 @click.option("--max-key-age", type=_Days(), metavar="DAYS", help="Findings for keys in use for longer, such as 90 or 90d; dates are inferred from objects' creation times.")
-@click.option("--fail-on", type=click.Choice(["error", "warning", "info"]), default="warning", show_default=True, help="The least severity that makes exit code 1.")
+@click.option("--fail-on", type=click.Choice(["error", "warning", "info"]), default="warning", show_default=True, help="The least severity that makes exit code 1. What only states how it is (key-ids, policy-preset) never does.")
 @click.option("--max-kms-calls", type=click.IntRange(min=0), default=1_000, show_default=True, metavar="N", help="Call no KMS when the snapshot asks for more than N calls.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before calling a KMS.")
 @click.option("--examples", type=click.IntRange(0, 1000), default=3, show_default=True, metavar="N", help="Names given of each kind of finding.")
@@ -99,7 +99,7 @@ def audit(
     configs = [read_config(file) for file in config_files]
     config = configs[0] if configs else None
     kms = opening.kms(config)
-    prefix = etcd_prefix.encode() if etcd_prefix is not None else None
+    prefix = os.fsencode(etcd_prefix) if etcd_prefix is not None else None
     names = _names(config_files)
     files = tuple(_log_files(logs))
 
@@ -132,14 +132,15 @@ def audit(
     for kind, file in outputs:
         _save(file, finished.write(kind, source.name))
     if form != "table":
-        click.echo(finished.write(form, source.name), nl=False)
+        # In UTF-8 whatever the terminal has: it says so itself.
+        click.echo(finished.write(form, source.name).encode(), nl=False)
     else:
         from k8senc import audit_table, terminal
 
         terminal.show(audit_table.render(report, source.name))
     if code == UNREADABLE:
         note(f"{source.label} is damaged: {_damage(report['snapshot'])}; take a new snapshot, or compare with another copy of this one")
-    if code == CLEAN and not report["totals"]["live"] and not report["totals"]["history"]:
+    if code in (CLEAN, UNDECIDED) and not report["totals"]["live"] and not report["totals"]["history"]:
         note(f"{source.label} holds no Kubernetes objects: it may be another etcd's, or --etcd-prefix is needed")
         code = UNDECIDED
     context.exit(UNDECIDED if capped and code != UNREADABLE else code)
@@ -154,7 +155,7 @@ def _damage(snapshot: dict[str, Any]) -> str:
 def _names(files: tuple[Path, ...]) -> list[str]:
     """Short names of the configurations, told apart where two files have one."""
     short = [file.name for file in files]
-    return [str(file) if short.count(file.name) > 1 else file.name for file in files]
+    return [escape(str(file) if short.count(file.name) > 1 else file.name) for file in files]
 
 
 def _output(spec: str) -> tuple[str, Path]:
@@ -168,20 +169,26 @@ def _output(spec: str) -> tuple[str, Path]:
 
 def _save(file: Path, text: str) -> None:
     """Whole or not at all: a collector may read it at any time."""
-    made = None
+    partial = None
     try:
-        with NamedTemporaryFile("w", encoding="utf-8", newline="", dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as partial:
-            made = Path(partial.name)
-            partial.write(text)
-        made.chmod(0o644 & ~_umask())
+        # What is no file, such as /dev/stdout or a named pipe, is not replaced by one, and a link stays a link.
+        if file.exists() and not file.is_file():
+            with file.open("w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+            return
+        file = file.resolve()
+        with NamedTemporaryFile("w", encoding="utf-8", newline="", dir=file.absolute().parent, prefix=f".{file.name}.", delete=False) as stream:
+            partial = Path(stream.name)
+            stream.write(text)
+        partial.chmod(0o644 & ~_umask())
         writes("each report is whole or as it was")
-        made.replace(file)
-        made = None
+        partial.replace(file)
+        partial = None
     except OSError as error:
         raise Failure(OUTPUT, f"{escape(str(file))} cannot be written: {error.strerror}") from None
     finally:
-        if made is not None:
-            made.unlink(missing_ok=True)
+        if partial is not None:
+            partial.unlink(missing_ok=True)
 
 
 def _umask() -> int:
