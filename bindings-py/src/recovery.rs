@@ -14,7 +14,7 @@ use k8senc_recovery::{
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::PyByteArray;
 
 use crate::audit::{DekNeed, raised};
 use crate::config::Config;
@@ -82,7 +82,8 @@ impl Recovery {
         let keys = keys.into_iter().map(|(label, text)| {
             let key = k8senc_recovery::parse_key(&text);
             let refused = || usage("key-size", format!("{label} holds {} bytes that are no key: 16, 24 or 32 bytes are needed, raw or as base64 or hex", text.len()));
-            key.map(|key| (label.clone(), key)).ok_or_else(refused)
+            let (key, cut) = key.ok_or_else(refused)?;
+            Ok((cut.map_or_else(|| label.clone(), |cut| format!("{label} ({cut})")), key))
         });
         Ok(Self {
             keys: keys.collect::<PyResult<_>>()?,
@@ -191,7 +192,8 @@ impl Recovery {
         json(&done.map_err(|error| failed(&error))?)
     }
 
-    /// Hands each document and then each entry, as JSON, to functions. The summary as JSON.
+    /// Hands each document, as a bytearray that is the function's to wipe, and then each entry, as JSON, to functions. The
+    /// summary as JSON.
     #[pyo3(signature = (document, entry, progress = None))]
     fn to_functions(
         &self,
@@ -344,7 +346,7 @@ impl Sink for Functions {
     ) -> Result<(), RecoveryError> {
         self.call(|sink, py| {
             sink.document
-                .call1(py, (PyBytes::new(py, bytes), extension))
+                .call1(py, (PyByteArray::new(py, bytes), extension))
         })
     }
 

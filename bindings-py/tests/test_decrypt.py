@@ -8,11 +8,15 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
-from k8senc._native import render
+from k8senc import Config
+from k8senc._native import Recovery, render
+from k8senc.command import Failure
+from k8senc.commands.decrypt import _Stdout
 
 from tests.test_cli import COMMAND, CONFIG, ENVIRONMENT, KEKS, SNAPSHOT, k8senc, sentence
 from tests.vectors import SAMPLE, load
@@ -167,3 +171,38 @@ def test_an_interrupt_leaves_whole_files(tmp_path: Path) -> None:
     assert not (out / ".partial").exists()
     if process.returncode == 130:
         assert "every file that was written is whole" in told.decode()
+
+
+def test_plaintext_on_its_way_to_stdout_is_wiped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Recovery(SNAPSHOT, Config.parse(CONFIG.read_bytes()), format="json", resource="leases")
+    for many in (True, False):
+        seen: list[bytearray] = []
+        with (tmp_path / f"out-{many}").open("w") as file:
+            monkeypatch.setattr("sys.stdout", file)
+            with suppress(Failure), _Stdout("json", many) as out:
+
+                def document(content: bytearray, extension: str, out: _Stdout = out, seen: list[bytearray] = seen) -> None:
+                    assert b'"Lease"' in content
+                    seen.append(content)
+                    out.document(content, extension)
+
+                run.to_functions(document, lambda _: None)
+            monkeypatch.undo()
+        # With one alone, the second is refused, and neither was written.
+        assert len(seen) == (210 if many else 2)
+        assert all(isinstance(content, bytearray) and content.count(0) == len(content) for content in seen)
+        assert (tmp_path / f"out-{many}").read_text().count('"kind": "Lease"') == (210 if many else 0)
+
+
+def test_a_key_file_with_a_line_feed(tmp_path: Path) -> None:
+    key = b"thirty-two characters, as it is!"
+    text = json.dumps({"kind": "EncryptionConfiguration", "apiVersion": "apiserver.config.k8s.io/v1", "resources": [{"resources": ["secrets"], "providers": [{"aesgcm": {"keys": [{"name": "k", "secret": base64.b64encode(key).decode()}]}}]}]})
+    etcd_key = "/registry/secrets/shop/db"
+    stored = Config.parse(text).chain("secrets").seal(b'{"apiVersion":"v1","kind":"Secret","metadata":{"name":"db","namespace":"shop"}}', etcd_key)
+    (tmp_path / "value").write_bytes(stored)
+    for name, content in [("editor", key + b"\n"), ("echo", base64.b64encode(key + b"\n"))]:
+        (tmp_path / name).write_bytes(content)
+        run = k8senc("decrypt", "--value", tmp_path / "value", "--etcd-key", etcd_key, "--key", f"file:{tmp_path / name}")
+        assert run.returncode == 0, run.stderr
+        assert b"name: db" in run.stdout
+        assert f"the key in {tmp_path / name} (without the line feed at its end) opens it" in run.stderr.decode()

@@ -58,5 +58,5 @@ pub fn read_pasted(data: Vec<u8>) -> PastedValues {
 /// A key of 16, 24 or 32 bytes, raw or as base64 or hex.
 #[wasm_bindgen(js_name = parseKey)]
 pub fn parse_key(text: Vec<u8>) -> Option<Vec<u8>> {
-    k8senc_recovery::parse_key(&text).map(|key| key.expose().to_vec())
+    k8senc_recovery::parse_key(&text).map(|(key, _)| key.expose().to_vec())
 }

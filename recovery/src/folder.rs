@@ -9,7 +9,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -75,7 +75,12 @@ impl Folder {
         let failed = |error| RecoveryError::Output(self.root.join("index.jsonl"), error);
         let mut text = serde_json::to_vec(line).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
-        self.index.write_all(&text).map_err(failed)
+        let whole = self.index.stream_position().map_err(failed)?;
+        self.index.write_all(&text).map_err(|error| {
+            // Half a line would be none; that it cannot be taken back is no other error than the first.
+            let _ = self.index.set_len(whole);
+            failed(error)
+        })
     }
 
     fn write(&mut self, place: &Place<'_>, bytes: &[u8], extension: &str) -> io::Result<String> {

@@ -244,7 +244,7 @@ fn a_key_encoded_once_too_often_is_found() {
         .unwrap();
     let stored = [b"k8s:enc:aesgcm:v1:k:".as_slice(), &[7; 12], &sealed].concat();
     let mut opener = Opener::new(None, &PORTABLE);
-    opener.add_key("the key", parse_key(&inner).unwrap());
+    opener.add_key("the key", parse_key(&inner).unwrap().0);
     let mut kept = Kept::default();
     let take = |opener: &mut Opener<'_>, kept: &mut Kept, key: &[u8]| {
         k8senc_recovery::value(
@@ -283,7 +283,9 @@ fn bare_keys_open_what_they_wrote() {
     let mut opener = Opener::new(None, &PORTABLE);
     opener.add_key(
         "a",
-        parse_key(b"XYUEJKsDqwqomQBxQOjyMA1lxevJYnsaW7paI2Qo6c0=\n").unwrap(),
+        parse_key(b"XYUEJKsDqwqomQBxQOjyMA1lxevJYnsaW7paI2Qo6c0=\n")
+            .unwrap()
+            .0,
     );
     let (kept, summary) = all(&mut opener, &resource("configmaps"), Format::Yaml);
     let expected = sample();

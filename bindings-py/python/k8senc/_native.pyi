@@ -581,7 +581,7 @@ class Recovery:
     def to_folder(self, folder: str | PathLike[str], progress: Callable[[int, int], object] | None = None) -> str: ...
     def to_functions(
         self,
-        document: Callable[[bytes, str], object],
+        document: Callable[[bytearray, str], object],
         entry: Callable[[str], object],
         progress: Callable[[int, int], object] | None = None,
     ) -> str: ...
@@ -589,7 +589,7 @@ class Recovery:
         self,
         stored: bytes,
         etcd_key: bytes,
-        document: Callable[[bytes, str], object],
+        document: Callable[[bytearray, str], object],
         entry: Callable[[str], object],
     ) -> str: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ Exit codes:
   0  everything that was asked for was written
   1  something did not open, or is not in the source
   2  the command or the configuration is wrong
-  3  the source cannot be read or is damaged
+  3  the source cannot be read or is damaged, or the output cannot be written
   4  something waits for a KMS that was not asked, or did not answer; or a member's log holds newer values
   5  a KMS, an etcd or a URL could not be reached
   130  interrupted; what was written is whole"""
@@ -163,19 +164,24 @@ def _no_value(target: str, source: Source) -> Iterator[None]:
 
 
 def _holds_value(path: Path | None) -> bool:
-    if path is None or path.stat().st_size > MOST_INPUT:
+    try:
+        if path is None or not 0 < path.stat().st_size <= MOST_INPUT:
+            return False
+        data = path.read_bytes()
+    except OSError:
         return False
-    return any(one.form != "raw" or inspect(one.stored).provider != "identity" for one in read_pasted(path.read_bytes()))
+    return any(one.form != "raw" or inspect(one.stored).provider != "identity" for one in read_pasted(data))
 
 
 @contextmanager
 def _kept(folder: Path) -> Iterator[None]:
-    """Says what is left when the source ends early."""
+    """Says what is left when the source, or room for the output, ends early."""
     try:
         yield
-    except RemoteError:
-        if folder.exists():
-            note(f"{escape(str(folder))} holds what was read until the source ended; {_WHOLE}")
+    except (RemoteError, SnapshotError) as error:
+        if folder.exists() and any(folder.iterdir()):
+            until = "its disk took no more" if error.code == "output" else "the source ended"
+            note(f"{escape(str(folder))} holds what was read until {until}; {_WHOLE}")
         raise
 
 
@@ -229,11 +235,41 @@ class _Stdout:
 
     def __init__(self, form: str, many: bool) -> None:
         self.form, self.many = form, many
-        self.waiting: bytes | None = None
+        self.waiting: bytearray | None = None
         self.count = 0
 
-    def document(self, content: bytes, extension: str) -> None:
+    def __enter__(self) -> _Stdout:
+        return self
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        if self.waiting is not None:
+            with self.wiped(self.waiting):
+                if failed is None:
+                    self.write(self.waiting)
+
+    @staticmethod
+    @contextmanager
+    def wiped(content: bytearray) -> Iterator[None]:
+        """Whatever happens, nothing of it stays in memory."""
+        try:
+            yield
+        finally:
+            content[:] = bytes(len(content))
+
+    def document(self, content: bytearray, extension: str) -> None:
         self.count += 1
+        try:
+            self.check(extension)
+        except Failure:
+            content[:] = bytes(len(content))
+            raise
+        if not self.many:
+            self.waiting = content
+            return
+        with self.wiped(content):
+            self.write(content)
+
+    def check(self, extension: str) -> None:
         if self.count > 1 and not self.many:
             raise Failure(USAGE, "more than one object is selected: give --output DIR for a file each, or --stdout for all of them in a row")
         if self.form != "raw" and extension != self.form:
@@ -242,20 +278,21 @@ class _Stdout:
             raise Failure(USAGE, "raw objects in a row cannot be told apart: give --output DIR")
         if self.form == "raw" and sys.stdout.isatty():
             raise Failure(USAGE, "raw bytes are not written to a terminal: redirect stdout, or give --output DIR")
-        if self.many:
-            self.write(content)
-        else:
-            self.waiting = content
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytearray) -> None:
+        """Past Python's buffer, which would keep a copy."""
         if self.count > 1 and self.form == "yaml":
-            content = b"---\n" + content
-        sys.stdout.buffer.write(content)
-
-    def end(self) -> None:
-        if self.waiting is not None:
-            self.write(self.waiting)
+            sys.stdout.buffer.write(b"---\n")
         sys.stdout.buffer.flush()
+        raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+        with memoryview(content) as whole:
+            at = 0
+            while at < len(whole):
+                taken = raw.write(whole[at:])
+                if taken is None:
+                    # Somebody made stdout non-blocking, and its reader is slow.
+                    select.select([], [raw], [])
+                at += taken or 0
 
 
 def _entry(text: str) -> None:
@@ -269,10 +306,9 @@ def _entry(text: str) -> None:
 
 
 def _to_stdout(run: Recovery, form: str, many: bool) -> dict[str, Any]:
-    out = _Stdout(form, many)
     # A bar would run through the documents.
-    summary: dict[str, Any] = json.loads(run.to_functions(out.document, _entry))
-    out.end()
+    with _Stdout(form, many) as out:
+        summary: dict[str, Any] = json.loads(run.to_functions(out.document, _entry))
     return summary
 
 
@@ -290,9 +326,8 @@ def _value(run: Recovery, file: Path, etcd_key: str | None, kms: dict[str, Kms],
     if key is None:
         raise Failure(USAGE, "the etcd key is needed, as values are bound to it: --etcd-key /registry/secrets/NAMESPACE/NAME")
     kms_calls.make(run, auditing.Plan(run.needs(found[0].stored, key), 0, kms), kms, most, yes)
-    out = _Stdout(form, many)
-    summary: dict[str, Any] = json.loads(run.value(found[0].stored, key, out.document, _entry))
-    out.end()
+    with _Stdout(form, many) as out:
+        summary: dict[str, Any] = json.loads(run.value(found[0].stored, key, out.document, _entry))
     return summary
 
 
