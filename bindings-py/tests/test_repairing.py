@@ -207,6 +207,13 @@ def test_unreadable_objects_are_found_kept_and_removed(cluster: str, folder: Pat
     assert k8senc(*words).returncode == 0
 
 
+@pytest.mark.parametrize("wrong", [("--etcd-prefix", "/elsewhere"), ("--resource", "secrtes")])
+def test_reading_nothing_is_not_called_clean(cluster: str, folder: Path, wrong: tuple[str, str]) -> None:
+    run = k8senc("unreadable", "--endpoint", cluster, "-c", folder / "new.yaml", *wrong)
+    assert run.returncode == 4
+    assert "so nothing is known to open" in run.stderr.decode() and "--etcd-prefix" in run.stderr.decode()
+
+
 def test_without_an_answer_nothing_is_removed(cluster: str, folder: Path) -> None:
     run = k8senc("unreadable", "--endpoint", cluster, "-c", folder / "new.yaml", "--save", folder / "lost", "--remove", "etcd")
     assert run.returncode == 130

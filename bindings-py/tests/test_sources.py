@@ -140,6 +140,10 @@ def test_a_live_etcd_with_tls_and_password(tmp_path: Path) -> None:
             assert asked.returncode == code, asked.stderr.decode()
             assert b"password" not in asked.stderr or code == 5
             assert password.encode() not in asked.stdout + asked.stderr
+        (tmp_path / "password").write_text("a long password\n")
+        assert k8senc("audit", target, *certificates, "--etcd-user", "root", "--etcd-password", f"file:{tmp_path}/password").returncode == 1
+        run = k8senc("audit", target, *certificates, "--user", "root")
+        assert run.returncode == 2 and "password of 'root'" in sentence(run)
 
 
 def test_nobody_at_the_endpoint() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,13 @@ import click
 from k8senc._native import Audit, Config, Recovery, escape
 from k8senc.command import UNREADABLE, USAGE, Failure, note, progress
 from k8senc.errors import SnapshotError
+from k8senc.etcd_access import Access, access_options
 
 if TYPE_CHECKING:
     from k8senc.auditing import Progress
 
 __all__ = ["Live", "Source", "label_of", "live_options", "opened"]
 
-PASSWORD = "K8SENC_ETCD_PASSWORD"
 _ETCD_AS = {"etcd": "https", "etcd+http": "http", "etcd+unix": "unix"}
 _ETCD = tuple(f"{scheme}://" for scheme in _ETCD_AS)
 _DATABASES = ("mysql://", "postgres://", "postgresql://", "nats://")
@@ -29,12 +29,9 @@ _DATABASES = ("mysql://", "postgres://", "postgresql://", "nats://")
 
 @dataclass(frozen=True)
 class Live:
-    """How to reach a live etcd."""
+    """How to reach a live etcd, and what may be read of a running member."""
 
-    cacert: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-    user: str | None = None
+    access: Access = field(default_factory=Access)
     rate: int = 1000
     running: bool = False
     """Read the data directory of a member that runs."""
@@ -83,9 +80,6 @@ class Source:
 
 
 _LIVE_OPTIONS = [
-    click.option("--cacert", type=click.Path(path_type=Path), metavar="FILE", help="etcd://: the certificate authority of the server."),
-    click.option("--cert", type=click.Path(path_type=Path), metavar="FILE", help="etcd://: the client's certificate."),
-    click.option("--user", metavar="NAME", help=f"etcd://: log in; the password is asked for, or taken from the environment's {PASSWORD}."),
     click.option("--rate", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, metavar="N", help="etcd://: read at most N keys a second."),
     click.option("--running", is_flag=True, help="Read the data directory of a member that runs, although the copy may be torn."),
 ]
@@ -106,14 +100,13 @@ def live_options(*key_names: str) -> Callable[[Callable[..., Any]], Callable[...
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
-        def bundled(*args: Any, cacert: Path | None, cert: Path | None, key_file: Path | None, user: str | None, rate: int, running: bool, **others: Any) -> Any:
-            return command(*args, live=Live(cacert, cert, key_file, user, rate, running), **others)
+        def bundled(*args: Any, access: Access, rate: int, running: bool, **others: Any) -> Any:
+            return command(*args, live=Live(access, rate, running), **others)
 
         wrapped: Callable[..., Any] = bundled
-        key_option = click.option(*key_names, "key_file", type=click.Path(path_type=Path), metavar="FILE", help="etcd://: its private key.")
-        for option in reversed([*_LIVE_OPTIONS[:2], key_option, *_LIVE_OPTIONS[2:]]):
+        for option in reversed(_LIVE_OPTIONS):
             wrapped = option(wrapped)
-        return wrapped
+        return access_options("etcd://: ", *key_names)(wrapped)
 
     return decorate
 
@@ -178,14 +171,10 @@ def _etcd(target: str, live: Live, stack: ExitStack, etcd_key: bytes | None, rev
     # gRPC would write lines of its own to stderr before ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from k8senc import etcd_rows
-    from k8senc.etcd_client import EtcdClient, Tls
 
     scheme, _, address = target.partition("://")
     endpoint = f"{_ETCD_AS[scheme]}://{address}"
-    password = None
-    if live.user:
-        password = os.environ.get(PASSWORD) or click.prompt(f"password of {live.user} at etcd", hide_input=True, err=True)
-    client = stack.enter_context(EtcdClient(endpoint, Tls(live.cacert, live.cert, live.key), user=live.user, password=password))
+    client = stack.enter_context(live.access.client(endpoint))
     ranges = etcd_rows.RANGES if etcd_key is None else ((etcd_key, b""),)
 
     def rows() -> etcd_rows.EtcdRows:

@@ -10,7 +10,7 @@ import click
 
 from k8senc._native import escape
 from k8senc.command import CLEAN, USAGE, Failure, kms_of, read_config, read_file
-from k8senc.etcd_access import client_of, etcd_options
+from k8senc.etcd_access import Access, etcd_options
 
 
 EXIT_CODES = """\b
@@ -42,11 +42,7 @@ def encrypt(
     config_file: Path,
     kms_specs: tuple[str, ...],
     endpoint: str | None,
-    cacert: Path | None,
-    cert: Path | None,
-    cert_key: Path | None,
-    etcd_user: str | None,
-    etcd_password: str | None,
+    etcd: Access,
     moved: bool,
     write: bool,
     backup: Path,
@@ -75,7 +71,7 @@ def encrypt(
     kms = kms_of(kms_specs, config)
     plaintext = sys.stdin.buffer.read() if str(object_file) == "-" else read_file(object_file, "the object")
     new = repairing.sealed(plaintext, key, repairing.resource_at(key, prefix), config, kms, moved=moved, prefix=prefix)
-    client = client_of(endpoint, cacert, cert, cert_key, etcd_user, etcd_password)
+    client = etcd.client_if(endpoint)
     seen = client.get(key) if client is not None else None
     click.echo(escape(etcd_key) + (f" at revision {seen.mod_revision}" if seen else ""))
     if client is not None:

@@ -18,7 +18,7 @@ import click
 from k8senc._native import Config, escape
 from k8senc.command import CLEAN, FINDINGS, HEARTBEAT_SECONDS, UNDECIDED, USAGE, Failure, about, animated, kms_of, note, progress, read_config, read_file, writes
 from k8senc.errors import RemoteError
-from k8senc.etcd_access import client_of, etcd_options
+from k8senc.etcd_access import Access, etcd_options
 
 if TYPE_CHECKING:
     from k8senc.cluster.api import Api
@@ -81,11 +81,7 @@ def reencrypt(
     max_errors: int,
     dry_run: str,
     endpoint: str | None,
-    cacert: Path | None,
-    cert: Path | None,
-    cert_key: Path | None,
-    etcd_user: str | None,
-    etcd_password: str | None,
+    etcd: Access,
     seen_file: Path | None,
     proof_file: Path | None,
     proof_command: str | None,
@@ -126,7 +122,7 @@ def reencrypt(
         raise Failure(USAGE, "--prove and --prove-with are two ways to the same: one of them")
     kms = kms_of(kms_specs, config)
     # Seen live, etcd says what is left to do and, at the end, whether anything is.
-    live = client_of(endpoint, cacert, cert, cert_key, etcd_user, etcd_password)
+    live = etcd.client_if(endpoint)
     api = Api(access.load(kubeconfig, context_name), server=servers[0] if servers else None, connections=concurrency + 2)
     try:
         found, absent = finding.found_in(api, wanted, config)

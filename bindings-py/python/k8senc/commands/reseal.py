@@ -10,7 +10,7 @@ import click
 
 from k8senc._native import Config, escape
 from k8senc.command import CLEAN, FINDINGS, USAGE, Failure, kms_of, read_config
-from k8senc.etcd_access import client_of, etcd_options
+from k8senc.etcd_access import Access, etcd_options
 from k8senc.key_sources import Opening, key_from, opening_options
 
 if TYPE_CHECKING:
@@ -48,11 +48,7 @@ def reseal(
     context: click.Context,
     etcd_key: str,
     endpoint: str | None,
-    cacert: Path | None,
-    cert: Path | None,
-    cert_key: Path | None,
-    etcd_user: str | None,
-    etcd_password: str | None,
+    etcd: Access,
     value_file: Path | None,
     config_file: Path,
     from_file: Path | None,
@@ -92,7 +88,7 @@ def reseal(
     writes_with, opens_with = _kms(opening.kms_specs, config, old, None), _kms(opening.kms_specs, old, config, opening.offline())
     keys = [key_from(source) for source in key_sources]
     key, prefix = os.fsencode(etcd_key), None if etcd_prefix is None else os.fsencode(etcd_prefix)
-    client = client_of(endpoint, cacert, cert, cert_key, etcd_user, etcd_password)
+    client = etcd.client_if(endpoint)
     seen = None
     if client is not None:
         seen = client.get(key)

@@ -13,7 +13,7 @@ import click
 
 from k8senc._native import Config, Recovery, escape, resource_of
 from k8senc.command import CLEAN, FINDINGS, UNDECIDED, USAGE, Failure, note, progress, read_config, writes
-from k8senc.etcd_access import client_of, etcd_options
+from k8senc.etcd_access import Access, etcd_options
 from k8senc.key_sources import Opening, opening_options
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Exit codes:
   0  every object opens, or all that did not are removed
   1  some objects do not open
   2  the command or the configuration is wrong
-  4  none is known not to open, but some wait for a KMS that was not asked or refused
+  4  none is known not to open, but some wait for a KMS that was not asked or refused, or there was none to read
   5  etcd or a KMS could not be reached
   130  interrupted; each object is either there or removed, and each removed one is kept"""
 
@@ -51,11 +51,7 @@ _PAGE = 200
 def unreadable(
     context: click.Context,
     endpoint: str | None,
-    cacert: Path | None,
-    cert: Path | None,
-    cert_key: Path | None,
-    etcd_user: str | None,
-    etcd_password: str | None,
+    etcd: Access,
     config_file: Path,
     opening: Opening,
     resource: str | None,
@@ -82,7 +78,7 @@ def unreadable(
       k8senc unreadable --endpoint ... -c enc.yaml --resource secrets --save lost
       k8senc unreadable --endpoint ... -c enc.yaml --resource secrets --save lost --remove etcd
     """
-    client = client_of(endpoint, cacert, cert, cert_key, etcd_user, etcd_password)
+    client = etcd.client_if(endpoint)
     if client is None:
         raise Failure(USAGE, "a live etcd is needed: --endpoint; k8senc audit reads snapshots")
     if remove is None and (kubeconfig or context_name):
@@ -108,6 +104,10 @@ def unreadable(
     removed = _remove(client, api, scan.prefix, found, yes) if remove and found else 0
     if len(found) > removed:
         context.exit(FINDINGS)
+    if not scan.read:
+        what = "no Kubernetes object" if resource is None else f"no object of {escape(resource)}"
+        note(f"{what} is below {escape(scan.prefix)}, so nothing is known to open: look at --etcd-prefix" + ("" if resource is None else " and at the name, such as secrets or deployments.apps"))
+        context.exit(UNDECIDED)
     context.exit(UNDECIDED if scan.undecided else CLEAN)
 
 
