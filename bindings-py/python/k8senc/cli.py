@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -56,11 +57,22 @@ FIRST_RUN = """k8senc: Kubernetes encryption at rest, outside the API server. Wh
 None of these changes anything. All commands: k8senc --help; this machine: k8senc doctor"""
 
 
-# With these writing to stdout ends.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# What a disk or a descriptor that takes no more says. It has no file name where it is about stdout.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class _Commands(click.Group):
+    def invoke(self, context: click.Context) -> Any:
+        # Here and not in `run`: click takes a broken pipe for exit code 1, which would mean findings.
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            # The reader has what it wanted.
+            _give_up_stdout()
+            raise click.exceptions.Exit(128 + signal.SIGPIPE) from None
+        except UnicodeEncodeError:
+            raise Failure(USAGE, "what was given holds bytes that are no UTF-8: no object, resource or rule is named so") from None
+
     def list_commands(self, context: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -78,6 +90,7 @@ class _Commands(click.Group):
 def run() -> NoReturn:
     """The entry point of the command."""
     _leave_no_core()
+    _open_streams()
     try:
         code = main.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -89,10 +102,6 @@ def run() -> NoReturn:
         code = error.exit_code
     except Failure as error:
         code = _failed(error.exit_code, error)
-    except BrokenPipeError:
-        # The reader has what it wanted.
-        _give_up_stdout()
-        code = 128 + signal.SIGPIPE
     except (ConfigError, UsageError) as error:
         code = _failed(USAGE, error)
     except RemoteError as error:
@@ -112,6 +121,22 @@ def run() -> NoReturn:
             traceback.print_exc()
             code = _failed(FAULT, "this is a fault of k8senc, and nothing is decided: please report it, without keys and Secrets")
     sys.exit(code if isinstance(code, int) else CLEAN)
+
+
+def _open_streams() -> None:
+    """Puts something in place of standard streams that were closed, before a file gets their descriptors."""
+    for number, mode in enumerate("rww"):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Writing to what is open for reading fails: a closed stdout is no place for a report.
+            os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
+            stream = open(number, mode, encoding="utf-8", closefd=False)
+            setattr(sys, ("stdin", "stdout", "stderr")[number], stream)
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal's alphabet lacks, such as a check mark, is no reason to say nothing.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _give_up_stdout() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from k8senc._native import escape
-from k8senc.errors import ConfigError, SnapshotError
+from k8senc.errors import ConfigError, SnapshotError, UsageError
 
 if TYPE_CHECKING:
     from k8senc._native import Config
@@ -61,6 +61,11 @@ def interrupted() -> int:
     """Says so; the exit code of it."""
     note(f"interrupted; {_after_interrupt}")
     return INTERRUPTED
+
+
+def utf8(path: Path | str) -> str:
+    """The name as UTF-8 can write it: with `\\xff` for a byte that it cannot."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def note(text: str) -> None:
@@ -120,7 +125,10 @@ def kms_of(specs: tuple[str, ...], config: Config | None, offline: Offline | Non
         elif "://" in where:
             raise Failure(USAGE, f"--kms {spec!r}: known are a file of local KEKs, unix:///path, and {', '.join(FORMS.values())}")
         else:
-            kms[name] = local_kek(read_file(Path(where), "the KEK file"), name)
+            try:
+                kms[name] = local_kek(read_file(Path(where), "the KEK file"), name)
+            except UsageError as error:
+                raise Failure(USAGE, f"--kms {escape(name)}: the KEK file {escape(where)}: {error}") from None
     if offline:
         for name, version in versions.items():
             if version == "v2":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from k8senc._native import Config, Finding, Manifest, Verdict, escape, lint, validate
-from k8senc.command import UNREADABLE, USAGE, Failure
+from k8senc.command import UNREADABLE, USAGE, Failure, utf8
 from k8senc.errors import ConfigError
 
 # The largest file kept in etcd or a ConfigMap has 1.5 MiB; 100,000 lines of a configuration have about 4.
@@ -63,7 +63,7 @@ def read(given: Path) -> File:
         raise Failure(UNREADABLE, f"{shown} cannot be read: {error.strerror}") from None
     _check_size(text, shown)
     facts = _facts(given, status) if stat.S_ISREG(status.st_mode) else {}
-    return File(str(given), text, given, facts, Manifest.read(text, str(given)))
+    return File(str(given), text, given, facts, Manifest.read(text, shown))
 
 
 def _check_size(text: bytes, shown: str) -> None:
@@ -175,7 +175,7 @@ def verdicts(file: File, server: Server) -> Iterator[tuple[str | None, Verdict]]
     """kube-apiserver's verdict on a file, or on each configuration that a manifest holds with the field it is in."""
     if file.manifest is None:
         asked = server.of(file.named_by)
-        yield None, validate(file.text, version=asked.version, reload=bool(asked.reload), kmsv1=asked.kmsv1, path=file.name)
+        yield None, validate(file.text, version=asked.version, reload=bool(asked.reload), kmsv1=asked.kmsv1, path=utf8(file.name))
         return
     judged = file.manifest.validate(version=server.version, reload=server.reload, kmsv1=server.kmsv1)
     for embedded, verdict in zip(file.manifest.embedded, judged, strict=True):

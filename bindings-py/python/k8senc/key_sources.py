@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from k8senc._native import escape
 from k8senc.command import USAGE, Failure, kms_of, read_file
 
 if TYPE_CHECKING:
@@ -85,19 +86,19 @@ def key_from(source: str, option: str = "--key") -> tuple[str, bytes]:
     kind, colon, rest = source.partition(":")
     try:
         if kind == "file" and rest:
-            return f"the key in {rest}", read_file(Path(rest), "the key file")
+            return f"the key in {escape(rest)}", read_file(Path(rest), "the key file")
         if kind == "fd" and rest.isdecimal():
             with os.fdopen(int(rest), "rb", closefd=False) as stream:
                 return f"the key of file descriptor {rest}", stream.read(4096)
         if kind == "env" and rest:
             if rest not in os.environ:
-                raise Failure(USAGE, f"{option} env:{rest}: there is no such environment variable")
-            return f"the key in ${rest}", os.environb[os.fsencode(rest)]
+                raise Failure(USAGE, f"{option} env:{escape(rest)}: there is no such environment variable")
+            return f"the key in ${escape(rest)}", os.environb[os.fsencode(rest)]
         if kind == "prompt" and not colon:
             entered: str = click.prompt("Key (base64 or hex)", hide_input=True, err=True)
             return "the key that was typed in", entered.encode()
     except OSError as error:
-        raise Failure(USAGE, f"{option} {kind}:{rest} cannot be read: {error.strerror}") from None
+        raise Failure(USAGE, f"{option} {kind}:{escape(rest)} cannot be read: {error.strerror}") from None
     # What was given is not repeated: it may be a key.
     raise Failure(USAGE, f"{option} takes file:PATH, fd:N, env:NAME or prompt; a key itself on the command line would be seen by every process of the machine")
 

@@ -83,7 +83,7 @@ def without_secrets(url: str) -> str:
     return _USER.sub(r"\1", re.split("[?#]", url, maxsplit=1)[0])
 
 
-def _said(error: Exception, url: str) -> str:
+def _said(error: BaseException, url: str) -> str:
     """What a file system says, in one line. It may have written the URL in another way."""
     told = " ".join(str(error).replace(url, without_secrets(url)).split())
     return _QUERY.sub(r"\1", _USER.sub(r"\1", told))
@@ -121,7 +121,9 @@ def from_url(url: str, progress: Progress | None = None) -> Held:
     except ValueError as error:
         raise UsageError("url", f"{shown}: {_said(error, url)}") from None
     except Exception as error:  # each file system has exceptions of its own
-        reason = _said(error, url) or type(error).__name__
+        # Some file systems say nothing but the address, and hide why behind it.
+        reasons = (_said(one, url) for one in (error, error.__cause__, error.__context__) if one is not None)
+        reason = next((text for text in reasons if text not in ("", shown)), "it is not there" if isinstance(error, FileNotFoundError) else type(error).__name__)
         raise RemoteError("url", f"{shown} cannot be read: {reason}") from None
     finally:
         if not kept:

@@ -14,7 +14,7 @@ import click
 
 from k8senc import auditing, kms_calls
 from k8senc._native import Config, KmsState, Recovery, escape, inspect, read_pasted, render, resource_of
-from k8senc.command import FINDINGS, REMOTE, UNDECIDED, USAGE, Failure, note, read_file, writes
+from k8senc.command import FINDINGS, OUTPUT, REMOTE, UNDECIDED, USAGE, Failure, note, read_file, writes
 from k8senc.errors import UsageError
 from k8senc.etcd_client import EtcdClient, KeyValue
 from k8senc.kms import Kms, Writes
@@ -105,16 +105,22 @@ def sealed(plaintext: bytes, etcd_key: bytes, resource: str, config: Config, kms
 
 
 def keep(folder: Path, name: str, content: bytes) -> Path:
-    """Writes a file that only this user reads, never over another one."""
+    """Writes a file that only this user reads, never over another one, whole or not at all."""
     path = folder / name
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise Failure(USAGE, f"{escape(str(path))} cannot be made: {error.strerror}; nothing was changed") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise Failure(OUTPUT, f"{escape(str(path))} cannot be written: {error.strerror}; nothing was changed") from None
+        raise
     return path
 
 

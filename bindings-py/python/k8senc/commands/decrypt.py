@@ -30,7 +30,7 @@ Exit codes:
   0  everything that was asked for was written
   1  something did not open, or is not in the source
   2  the command or the configuration is wrong
-  3  the source cannot be read or is damaged, or the output cannot be written
+  3  the source cannot be read or is damaged
   4  something waits for a KMS that was not asked, or did not answer; or a member's log holds newer values
   5  a KMS, an etcd or a URL could not be reached
   130  interrupted; what was written is whole"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def drill(
     config = read_config(config_file)
     kms = opening.kms(config)
     with about(label_of(snapshot)), opened(snapshot, live) as source:
-        run = source.audit(config, etcd_prefix=etcd_prefix.encode() if etcd_prefix is not None else None)
+        run = source.audit(config, etcd_prefix=os.fsencode(etcd_prefix) if etcd_prefix is not None else None)
         if config.kms_providers:
             with progress("looking for encrypted DEKs") as told:
                 planned = auditing.plan(run, kms, told)

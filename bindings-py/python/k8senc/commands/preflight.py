@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from k8senc._native import Audit, Config, escape, validate
-from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, Failure, about, progress, read_file
+from k8senc.command import CLEAN, FINDINGS, UNDECIDED, UNREADABLE, Failure, about, progress, read_file, utf8
 from k8senc.errors import ConfigError, RemoteError
 
 EXIT_CODES = """\b
@@ -64,7 +64,7 @@ def preflight(
     from k8senc import preflight as judging
 
     text = read_file(file, "the configuration")
-    verdict = validate(text, version=version, reload=reloading, path=str(file))
+    verdict = validate(text, version=version, reload=reloading, path=utf8(file))
     config = None
     try:
         config = Config.parse(text)
