@@ -103,7 +103,7 @@ kinds! {
     PRESET: "policy-preset", File, Info,
         "stored values do not show the rest: whether every API server runs with --encryption-provider-config, which further resources you want encrypted (add --require RESOURCE=cis), who can read the keys; old revisions, free pages and backups have findings of their own";
     FOREIGN_OBJECTS: "foreign-objects", File, Warning,
-        "audit once more with --etcd-prefix, which kube-apiserver's flag of that name says: another API server writes to this etcd, or did, and nothing here is about its values";
+        "audit once more with the --etcd-prefix of that API server: it writes to this etcd, or did, and nothing here is about its values";
     FOREIGN: "foreign-keys", File, Info,
         "if the API server runs with another etcd prefix, give it; otherwise something else uses this etcd";
     KEY_UNUSED: "key-removable", File, Info,

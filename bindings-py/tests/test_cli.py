@@ -302,6 +302,13 @@ def test_inspect_table(tmp_path: Path) -> None:
     assert "encrypted with KMS v2" in run.stdout.decode() and "key_id" in run.stdout.decode()
 
 
+def test_a_whole_snapshot_is_no_value() -> None:
+    run = k8senc("inspect", SNAPSHOT)
+    assert run.returncode == 2 and "k8senc audit reads it" in sentence(run)
+    run = k8senc("inspect", stdin=SNAPSHOT.read_bytes())
+    assert run.returncode == 2 and sentence(run).startswith("k8senc: <stdin> is a whole")
+
+
 def test_inspect_names_what_is_wrong() -> None:
     run = k8senc("inspect", stdin=STORED[:-5])
     assert run.returncode == 1

@@ -230,6 +230,15 @@ def _calls(run: Recovery, kms: dict[str, Kms], most: int, yes: bool) -> None:
     kms_calls.make(run, planned, kms, most, yes)
 
 
+@contextmanager
+def _wiped(content: bytearray) -> Iterator[None]:
+    """Whatever happens, nothing of it stays in memory."""
+    try:
+        yield
+    finally:
+        content[:] = bytes(len(content))
+
+
 class _Stdout:
     """Documents on their way to stdout. The first waits until it is known whether it is the only one."""
 
@@ -243,18 +252,9 @@ class _Stdout:
 
     def __exit__(self, failed: object, *_: object) -> None:
         if self.waiting is not None:
-            with self.wiped(self.waiting):
+            with _wiped(self.waiting):
                 if failed is None:
                     self.write(self.waiting)
-
-    @staticmethod
-    @contextmanager
-    def wiped(content: bytearray) -> Iterator[None]:
-        """Whatever happens, nothing of it stays in memory."""
-        try:
-            yield
-        finally:
-            content[:] = bytes(len(content))
 
     def document(self, content: bytearray, extension: str) -> None:
         self.count += 1
@@ -266,7 +266,7 @@ class _Stdout:
         if not self.many:
             self.waiting = content
             return
-        with self.wiped(content):
+        with _wiped(content):
             self.write(content)
 
     def check(self, extension: str) -> None:

@@ -36,7 +36,7 @@ def inspect(context: click.Context, file: BinaryIO, input_form: str, form: str) 
       kubectl exec ... | hexdump -C | k8senc inspect
     """
     from k8senc import inspect_table, terminal
-    from k8senc._native import read_pasted
+    from k8senc._native import escape, is_store, read_pasted
 
     if file.isatty():
         raise Failure(USAGE, "inspect reads a stored value from a file or a pipe, such as: etcdctl get KEY -w json | k8senc inspect")
@@ -46,6 +46,8 @@ def inspect(context: click.Context, file: BinaryIO, input_form: str, form: str) 
         raise Failure(UNREADABLE, f"the input cannot be read: {error.strerror}") from None
     if len(data) > MOST_INPUT:
         raise Failure(UNREADABLE, "the input has more than 64 MiB, which no stored value has; for a snapshot use: k8senc audit")
+    if is_store(data):
+        raise Failure(USAGE, f"{escape(file.name)} is a whole etcd or kine database and not one stored value: k8senc audit reads it")
     found = read_pasted(data, input_form)
     if not found:
         raise Failure(UNREADABLE, "etcdctl found no key: the answer holds no value")
