@@ -26,12 +26,10 @@ pub(crate) fn variants(key: &[u8]) -> Vec<(SecretBytes, Option<&'static str>)> {
         all.push((SecretBytes::from_slice(&inner), Some(why)));
     }
     if SIZES.contains(&(key.len() * 2)) {
-        let digits = key.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let text: Zeroizing<Vec<u8>> = Zeroizing::new(
-            digits
-                .map(|digit| digit + if digit < 10 { b'0' } else { b'a' - 10 })
-                .collect(),
-        );
+        let mut text = Zeroizing::new(Vec::with_capacity(key.len() * 2));
+        for digit in key.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
+            text.push(digit + if digit < 10 { b'0' } else { b'a' - 10 });
+        }
         let why = "the value was written with the hexadecimal text of this key as the key";
         all.push((SecretBytes::from_slice(&text), Some(why)));
     }
