@@ -102,6 +102,33 @@ def test_nothing_is_not_taken_for_a_value(tmp_path: Path) -> None:
         assert sentence(run).endswith("not an etcd backend file: the file is empty")
 
 
+def test_what_may_not_be_read(tmp_path: Path) -> None:
+    # Root may read everything, unless it gives that up.
+    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *COMMAND] if os.geteuid() == 0 else COMMAND
+    config, folder = tmp_path / "enc.yaml", tmp_path / "etcd"
+    config.write_bytes(CONFIG.read_bytes())
+    (folder / "member" / "snap").mkdir(parents=True)
+    (folder / "member" / "wal").mkdir()
+    (folder / "member" / "snap" / "db").write_bytes(SNAPSHOT.read_bytes()[:-32])
+    for closed, cases in [
+        (config, [(3, ["validate", config]), (3, ["lint", config]), (3, ["show", config]), (3, ["outage", config]), (3, ["diff", config, CONFIG]), (2, ["audit", SNAPSHOT, "-c", config])]),
+        (folder, [(3, ["audit", folder]), (3, ["drill", folder, "-c", CONFIG]), (3, ["audit", folder / "member"])]),
+        # Its plaintext would be missed without a word.
+        (folder / "member" / "wal", [(3, ["audit", folder])]),
+        (folder / "member" / "snap", [(3, ["audit", folder])]),
+    ]:
+        mode = closed.stat().st_mode
+        closed.chmod(0)
+        try:
+            for code, words in cases:
+                run = subprocess.run([*command, *map(str, words)], capture_output=True, timeout=60, check=False, env=ENVIRONMENT)
+                assert run.returncode == code, (words, run.stderr)
+                assert b"Traceback" not in run.stderr and (b"Permission denied" in run.stderr or code == 2), (words, run.stderr)
+        finally:
+            closed.chmod(mode)
+    assert k8senc("audit", folder).returncode == 1
+
+
 def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path)
     snapshot, config, kek, out = (folder + b"/" + name for name in (b"n\xff\x1b[31m.db", b"c\xff.yaml", b"k\xff.json", b"o\xff"))

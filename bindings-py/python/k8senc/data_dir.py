@@ -38,13 +38,16 @@ def is_data_dir(folder: Path) -> bool:
 
 
 def read(folder: Path) -> DataDir:
-    """Finds the files. Raises `SnapshotError` when there is no `member/snap/db`."""
+    """Finds the files. Raises `SnapshotError` when there is no `member/snap/db`, and `OSError` for a folder that cannot be read."""
     member = _member(folder)
     if member is None:
         raise SnapshotError("not-a-data-dir", "a folder without member/snap/db: give a snapshot file, or the data directory of a stopped etcd member")
     snap, wal = member / "snap", member / "wal"
-    logs = sorted(wal.glob("*.wal"))
-    others = sorted(path for path in [*snap.glob("*.snap.db"), *snap.glob("db.tmp.*"), *wal.glob("*.broken")] if path.is_file())
+    # A glob says nothing of a folder that it may not read, and a log that is not read may hold plaintext.
+    below = {folder: list(folder.iterdir()) if folder.exists() else [] for folder in (snap, wal)}
+    logs = sorted(path for path in below[wal] if path.match("*.wal"))
+    others = [path for path in below[snap] if path.match("*.snap.db") or path.match("db.tmp.*")] + [path for path in below[wal] if path.match("*.broken")]
+    others = sorted(path for path in others if path.is_file())
     running = any(_is_locked(path) for path in [snap / "db", *logs])
     return DataDir(snap / "db", logs, others, running)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -139,9 +140,15 @@ def opened(target: str, live: Live, *, etcd_key: bytes | None = None, revision: 
 def _local(path: Path, live: Live) -> Source:
     from k8senc import kine
 
-    if path.is_dir():
-        return _folder(path, live)
-    if path.is_file() and kine.is_sqlite(path):
+    try:
+        if path.is_dir():
+            return _folder(path, live)
+        sqlite = path.is_file() and kine.is_sqlite(path)
+    except OSError as error:
+        what = escape(os.fsdecode(error.filename or path))
+        who = ": its owner is the user of etcd or k3s, mostly root" if isinstance(error, PermissionError) else ""
+        raise Failure(UNREADABLE, f"{what} cannot be read: {error.strerror}{who}") from None
+    if sqlite:
         if kine.wal_of(path):
             note(f"{escape(str(path))}: SQLite's write-ahead log lies beside it and is read as well")
         return Source(escape(str(path)), path.name, None, rows=partial(kine.KineRows, path))
@@ -151,6 +158,8 @@ def _local(path: Path, live: Live) -> Source:
 def _folder(path: Path, live: Live) -> Source:
     from k8senc import data_dir
 
+    # Whether it may be read at all.
+    next(path.iterdir(), None)
     kine_file = next((file for file in (path / "state.db", path / "server/db/state.db", path / "db/state.db") if file.is_file()), None)
     if not data_dir.is_data_dir(path) and kine_file is not None:
         return _local(kine_file, live)
@@ -166,8 +175,6 @@ def _folder(path: Path, live: Live) -> Source:
 
 
 def _etcd(target: str, live: Live, stack: ExitStack, etcd_key: bytes | None, revision: int) -> Source:
-    import os
-
     # gRPC would write lines of its own to stderr before ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from k8senc import etcd_rows

@@ -19,7 +19,7 @@ Exit codes:
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="A B...")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True, readable=False), metavar="A B...")
 @click.option("--hash", "hashes", is_flag=True, help="Print each file's hash as the API server's metric last_config_info has it. Together with a guessed key it confirms the guess: do not share it.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context

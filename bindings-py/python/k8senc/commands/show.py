@@ -24,7 +24,7 @@ Exit codes:
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, readable=False))
 @click.option("--kubernetes", "version", metavar="1.N", help="Whose resources are listed; the newest known release by default.")
 @click.option("--all", "every", is_flag=True, help="Name also the resources that no rule takes.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)

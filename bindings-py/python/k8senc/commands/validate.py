@@ -26,7 +26,7 @@ Exit codes:
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True, readable=False), metavar="FILE...")
 @click.option("--kubernetes", "version", metavar="1.N", help="The release that is asked; the manifest's, or the newest known one.")
 @click.option("--reload/--no-reload", "reloading", default=None, help="With --encryption-provider-config-automatic-reload or without; a manifest says so itself.")
 @click.option("--kmsv1", type=click.BOOL, metavar="BOOL", help="The feature gate KMSv1; the release's default if not given.")
