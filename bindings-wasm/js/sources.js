@@ -25,7 +25,7 @@ export function fileSource(file) {
 const BLOCK = 1 << 20;
 /** Most blocks read ahead, and most of all that are kept, in which two of these must fit: 16 and 32 MiB. */
 const READ = 16;
-const KEPT = 64;
+const KEPT = 48;
 
 const length = ({ first, end }) => end - first;
 

@@ -56,6 +56,31 @@ test("downloads are what the command writes, byte for byte", { timeout: 240_000 
   }
 });
 
+test("what lies in plaintext is drawn by namespace, the most exposed first", { timeout: 120_000 }, async () => {
+  const { page, frame, wrong, close } = await open(here, { acceptDownloads: true });
+  await type(frame, await readFile(`${sample}encryption-config.yaml`, "utf8"));
+  await frame.getByLabel("KMSv1 gate").check();
+  await frame.click("#tab-snapshot");
+  await frame.setInputFiles("input[type=file]", `${sample}snapshot.db`);
+  await frame.waitForSelector(".snapshot .verdict", { timeout: 60_000 });
+  const [download] = await Promise.all([page.waitForEvent("download"), frame.getByRole("button", { name: "JSON", exact: true }).click()]);
+  const { namespaces } = JSON.parse(await readFile(await download.path(), "utf8"));
+  const wanted = namespaces
+    .filter((one) => one.exposed + one.historyExposed > 0)
+    .map(({ namespace, exposed, historyExposed }) => [namespace ?? "(of the cluster)", exposed + historyExposed, exposed])
+    .sort((a, b) => b[1] - a[1]);
+  assert.ok(wanted.length > 0);
+  const bars = await frame.locator(".bars", { hasText: "by namespace" }).locator(".bar").evaluateAll((rows) =>
+    rows.map((row) => {
+      const [all, live = "0"] = row.querySelector(".barvalue").textContent.split(", ");
+      return [row.querySelector(".barname").textContent, Number.parseInt(all, 10), Number.parseInt(live, 10)];
+    }),
+  );
+  assert.deepEqual(bars, wanted.slice(0, 15));
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
 test("Wipe removes what was entered", { timeout: 60_000 }, async () => {
   const { frame, close } = await open(here);
   await type(frame, "kind: EncryptionConfiguration # something secret");
