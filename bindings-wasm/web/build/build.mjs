@@ -20,6 +20,7 @@ async function script(name, entry) {
   await build({
     configFile: false,
     root: web,
+    logLevel: "warn",
     customLogger,
     plugins: [svelte({ configFile: false, preprocess: vitePreprocess(), compilerOptions: { runes: true } })],
     build: {
