@@ -60,7 +60,14 @@ def served(plugin: Plugin, socket: Path, workers: int = 8) -> Iterator[str]:
         return field(1, version.encode()) + field(2, healthz.encode()) + field(3, key_id.encode())
 
     def encrypt(message: bytes, context: grpc.ServicerContext) -> bytes:
-        ciphertext, key_id, annotations = plugin.encrypt(dict(fields(message)).get(1, b""))
+        try:
+            ciphertext, key_id, annotations = plugin.encrypt(dict(fields(message)).get(1, b""))
+        except ConnectionError as error:
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            return b""
+        except TimeoutError as error:
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
+            return b""
         answer = field(1, ciphertext) + field(2, key_id.encode())
         for name, value in annotations.items():
             answer += tagged(3, field(1, name.encode()) + field(2, value))
@@ -102,6 +109,20 @@ def served(plugin: Plugin, socket: Path, workers: int = 8) -> Iterator[str]:
 
 class Sick(Plugin):
     healthz = "sick"
+
+
+class WithoutKMS(Plugin):
+    """Its KMS is away, and it says so at once."""
+
+    def encrypt(self, plaintext: bytes) -> tuple[bytes, str, dict[str, bytes]]:
+        raise ConnectionError("vault: wrap: unavailable: connection refused")
+
+
+class SlowKMS(Plugin):
+    """Its KMS is slow, and it says so before time is up."""
+
+    def encrypt(self, plaintext: bytes) -> tuple[bytes, str, dict[str, bytes]]:
+        raise TimeoutError("vault: no answer in time")
 
 
 class WrongVersion(Plugin):

@@ -93,6 +93,21 @@ def test_a_plugin_that_refuses_the_old_authority(tmp_path: Path, monkeypatch: py
     assert found.outcome == "warn" and "PROTOCOL_ERROR" in found.found
 
 
+def test_a_plugin_that_is_gone_is_not_said_to_refuse_the_old_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(PluginClient):
+        def __init__(self, endpoint: str, *, timeout: float = 3, authority: str = "localhost") -> None:
+            super().__init__(endpoint, timeout=timeout, authority=authority)
+            if authority != "localhost":
+                Path(endpoint.removeprefix("unix://")).unlink()
+                running.__exit__(None, None, None)
+
+    monkeypatch.setattr(kms_check, "PluginClient", Gone)
+    running = plugins.served(plugins.Plugin(), tmp_path / "kms.sock")
+    endpoint = running.__enter__()
+    (found,) = [one for one in kms_check.check(endpoint, requests=5, concurrency=2).checks if one.rule == "K8P14"]
+    assert found.outcome == "fail" and "does not answer" in found.found
+
+
 def test_a_restart(tmp_path: Path) -> None:
     """The plugin is really stopped and started again, once with its KEK and once with another."""
     for keeps, outcome in ((True, "pass"), (False, "fail")):

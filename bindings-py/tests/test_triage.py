@@ -62,6 +62,8 @@ def test_healthy_plugin(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind,told", [
     (plugins.Sick, "Status: healthz is"),
+    (plugins.WithoutKMS, "Encrypt: not available: vault: wrap: unavailable: connection refused"),
+    (plugins.SlowKMS, "Encrypt: not available: vault: no answer in time"),
     (plugins.WrongVersion, "Status: version is"),
     (plugins.NoKeyId, "Status: key_id is empty"),
     (plugins.LongKeyId, "Status: key_id has"),

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from k8senc._native import KmsProbe, encrypt_answer_fault
 from k8senc.errors import RemoteError
-from k8senc.kms_client import DEFAULT_TIMEOUT, PluginClient, Refusal, Sealed, Status
+from k8senc.kms_client import DEFAULT_TIMEOUT, PluginClient, Refusal, Sealed, Status, Unavailable
 
 __all__ = ["RULES", "Check", "Report", "check"]
 
@@ -159,6 +159,9 @@ def _decide(session: _Session, rule: str) -> Iterator[Check]:
     except RemoteError as error:
         if rule == "K8P01":
             raise
+        if isinstance(error, Unavailable):
+            yield Check(rule, "fail", str(error), "kube-apiserver gets this error, tries again, and cannot do what needs this call")
+            return
         yield Check(rule, "fail", str(error), "kube-apiserver gives up after its timeout; /readyz fails, and reads that need this call")
     except RuntimeError as error:
         yield Check(rule, "fail", str(error))
@@ -384,6 +387,8 @@ def _authority(session: _Session, rule: str) -> Iterator[Check]:
         with PluginClient(session.client.endpoint, timeout=session.client.timeout, authority=escaped) as old:
             old.status()
     except (RuntimeError, RemoteError) as error:
+        # A plugin that is away by now says nothing about :authority; that raises.
+        session.ask_status()
         yield Check(rule, "warn", str(error), f"{_OLD_AUTHORITY}: with 1.29 to 1.31 this plugin would not work")
     else:
         yield Check(rule, "pass", f"tolerated; {_OLD_AUTHORITY}")

@@ -12,7 +12,7 @@ from typing import Any, Self
 from k8senc import kms_messages as messages
 from k8senc.errors import RemoteError, UsageError
 
-__all__ = ["DEFAULT_TIMEOUT", "PluginClient", "Refusal", "Sealed", "Status"]
+__all__ = ["DEFAULT_TIMEOUT", "PluginClient", "Refusal", "Sealed", "Status", "Unavailable"]
 
 # kube-apiserver's default for a KMS provider, in seconds.
 DEFAULT_TIMEOUT = 3.0
@@ -45,6 +45,14 @@ class Refusal(RuntimeError):
         super().__init__(f"rpc error: code = {code} desc = {details}")
         self.code = code
         """The gRPC code as Go spells it, such as `PermissionDenied`."""
+
+
+class Unavailable(RemoteError):
+    """The plugin cannot be reached, or it says itself that it cannot serve now, as while its KMS is away."""
+
+    def __init__(self, endpoint: str, said: str) -> None:
+        super().__init__("kms-unreachable", f"the KMS plugin at {endpoint} does not answer: {said}")
+        self.said = said
 
 
 class PluginClient:
@@ -117,8 +125,11 @@ class PluginClient:
 
     def _refusal(self, error: Any) -> Exception:
         code, details = error.code(), error.details()
-        if code in (self._grpc.StatusCode.UNAVAILABLE, self._grpc.StatusCode.DEADLINE_EXCEEDED):
+        # What grpcio says itself when time is up has no cause; a plugin that ends a call in time says one.
+        if code is self._grpc.StatusCode.DEADLINE_EXCEEDED and details == "Deadline Exceeded":
             return RemoteError("kms-unreachable", f"the KMS plugin at {self.endpoint} does not answer: {details}")
+        if code in (self._grpc.StatusCode.UNAVAILABLE, self._grpc.StatusCode.DEADLINE_EXCEEDED):
+            return Unavailable(self.endpoint, details)
         return Refusal("".join(part.capitalize() for part in code.name.split("_")), details)
 
 

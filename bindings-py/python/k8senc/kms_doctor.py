@@ -18,13 +18,14 @@ from typing import Any, TypeVar
 from k8senc._native import encrypt_answer_fault, escape
 from k8senc.errors import RemoteError
 from k8senc.kms_blocks import Block
-from k8senc.kms_client import PluginClient, Refusal, Status
+from k8senc.kms_client import PluginClient, Refusal, Status, Unavailable
 
 __all__ = ["Check", "Diagnosis", "diagnose", "seen_by_server"]
 
 _T = TypeVar("_T")
 
 _SILENT = "the plugin's own log says why: most often it does not reach its KMS, or is not let in"
+_KMS = "the plugin runs and says why: repair its KMS or the way to it; a restart of the plugin mends nothing"
 _WORDS = "healthz is the plugin's own reason: begin there; its log has more"
 
 
@@ -217,6 +218,9 @@ def _timed(found: Diagnosis, what: str, timeout: float, call: Callable[[], _T]) 
     except Refusal as error:
         hint = "the plugin speaks another version of the API than the block's apiVersion" if error.code == "Unimplemented" else _SILENT
         found.checks.append(Check(what, "bad", f"refused: {escape(str(error))}", hint))
+        return None
+    except Unavailable as error:
+        found.checks.append(Check(what, "bad", f"not available: {escape(error.said)}", _KMS))
         return None
     except RemoteError:
         found.checks.append(Check(what, "bad", f"no answer within {timeout:g} s, the block's timeout", "the plugin listens and does not answer: its KMS may hang; look into its log, then restart it"))
