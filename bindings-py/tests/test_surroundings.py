@@ -56,6 +56,8 @@ def test_a_report_that_finds_no_room_leaves_the_old_one(tmp_path: Path) -> None:
 
 
 def test_a_report_replaces_neither_pipes_nor_links(tmp_path: Path) -> None:
+    run = k8senc("audit", SNAPSHOT, "--report", "json=-")
+    assert run.returncode == 2 and "--format json writes to stdout" in sentence(run)
     real, link = tmp_path / "real", tmp_path / "link"
     link.symlink_to(real)
     assert k8senc("audit", SNAPSHOT, "--report", f"json={link}").returncode == 1

@@ -162,6 +162,8 @@ def _output(spec: str) -> tuple[str, Path]:
     kind, equals, file = spec.partition("=")
     if kind not in FORMATS or not equals or not file:
         raise Failure(USAGE, f"--report {spec!r}: FORMAT=FILE is needed, with one of {', '.join(FORMATS)}")
+    if file == "-":
+        raise Failure(USAGE, f"--report {spec!r}: a file is needed; --format {kind} writes to stdout")
     if not Path(file).absolute().parent.is_dir():
         raise Failure(USAGE, f"--report {spec!r}: the folder of the file does not exist")
     return kind, Path(file)

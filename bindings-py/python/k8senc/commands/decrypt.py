@@ -179,8 +179,9 @@ def _kept(folder: Path) -> Iterator[None]:
     try:
         yield
     except (RemoteError, SnapshotError) as error:
-        if folder.exists() and any(folder.iterdir()):
-            until = "its disk took no more" if error.code == "output" else "the source ended"
+        full = error.code == "output"
+        if (full or isinstance(error, RemoteError)) and folder.exists() and any(folder.iterdir()):
+            until = "its disk took no more" if full else "the source ended"
             note(f"{escape(str(folder))} holds what was read until {until}; {_WHOLE}")
         raise
 
