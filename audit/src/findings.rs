@@ -101,12 +101,18 @@ fn evidence(tally: &Tally, from: &Evidence<'_>, all: &mut Vec<Finding>) {
         let cache = from.caches.iter().find(|(name, _)| *name == dek.provider);
         let (rule, message) = match (dek.api, cache) {
             ("v1", Some((_, size)))
-                if i64::from(*size) < i64::try_from(dek.live).unwrap_or(i64::MAX) =>
+                if dek.live > 0
+                    && i64::from(*size) < i64::try_from(dek.live).unwrap_or(i64::MAX) =>
             {
-                (
-                    &KMSV1_CACHE,
-                    format!("{} live DEKs do not fit into a cache of {size}", dek.live),
-                )
+                let live = some(dek.live, "live DEK");
+                let message = match *size {
+                    ..=0 => format!("{live} and no cache: cachesize is {size}"),
+                    _ => format!(
+                        "{live} for a cache of {}",
+                        grouped(u64::from(size.unsigned_abs()))
+                    ),
+                };
+                (&KMSV1_CACHE, message)
             }
             ("v2", _) if dek.live > MANY_DEKS => (
                 &DEK_FRAGMENTATION,
@@ -360,8 +366,8 @@ mod tests {
     use crate::report::{DekCount, HashStatus, Sha256Check, Snapshot};
     use crate::tally::Tally;
 
-    /// The codes of findings for a file with so many live seeds; no real server makes so many quickly.
-    fn codes(live: u64) -> Vec<&'static str> {
+    /// The findings for a file with so many live seeds or DEKs; no real server makes so many quickly.
+    fn found(api: &'static str, live: u64, cache: Option<i32>) -> Vec<(&'static str, String)> {
         let snapshot = Snapshot {
             source: "file",
             bytes: 0,
@@ -385,9 +391,9 @@ mod tests {
         };
         let deks = [DekCount {
             provider: "p".to_owned(),
-            api: "v2",
+            api,
             live,
-            all: live,
+            all: live + 1,
         }];
         let evidence = Evidence {
             snapshot: &snapshot,
@@ -395,15 +401,31 @@ mod tests {
             residue: None,
             keys: &[],
             deks: &deks,
-            caches: &[],
+            caches: &Vec::from_iter(cache.map(|size| ("p".to_owned(), size))),
         };
-        let found = collect(&Tally::new(3), &evidence);
-        found.iter().map(|f| f.code).collect()
+        let found = collect(&Tally::new(3), &evidence).into_iter();
+        found.map(|f| (f.code, f.message)).collect()
     }
 
     #[test]
     fn many_seeds_are_told_and_few_are_not() {
-        assert_eq!(codes(MANY_DEKS + 1), ["dek-fragmentation"]);
-        assert!(codes(MANY_DEKS).is_empty());
+        let told = found("v2", MANY_DEKS + 1, None);
+        assert_eq!((told.len(), told[0].0), (1, "dek-fragmentation"));
+        assert!(found("v2", MANY_DEKS, None).is_empty());
+    }
+
+    #[test]
+    fn a_cache_of_kms_v1_is_small_for_live_deks_alone() {
+        let says = |live, size| found("v1", live, Some(size)).pop();
+        let code = "kmsv1-cache-small";
+        let (small, none) = (
+            "1,001 live DEKs for a cache of 1,000",
+            "1 live DEK and no cache: cachesize is -1",
+        );
+        assert_eq!(says(1001, 1000), Some((code, small.to_owned())));
+        assert_eq!(says(1000, 1000), None);
+        assert_eq!(says(1, -1), Some((code, none.to_owned())));
+        // Superseded values alone are read by nobody.
+        assert_eq!(says(0, -1), None);
     }
 }
