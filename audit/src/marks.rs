@@ -33,11 +33,24 @@ type Slot = (u64, u64);
 
 const SEAL: u64 = (1 << 48) - 1;
 
-/// An open-addressed table that grows by a third.
+/// Open-addressed tables that grow by a third, one at a time: while a table grows, its old self is there too.
 #[derive(Default)]
 pub(crate) struct Marks {
+    tables: Vec<Table>,
+    used: usize,
+}
+
+#[derive(Default)]
+struct Table {
     slots: Vec<Slot>,
     used: usize,
+}
+
+const TABLES: u64 = 64;
+
+/// The table of a nonce. Its place in it follows from the hash's upper bits.
+const fn table_of(high: u64) -> usize {
+    ((high >> 1) % TABLES) as usize
 }
 
 impl Marks {
@@ -49,9 +62,13 @@ impl Marks {
     /// Loads the places of nonces that are met next, many at a time.
     pub(crate) fn warm<'m>(&self, marks: impl Iterator<Item = &'m Mark>) {
         let touched = marks.fold(0, |sum, mark| {
-            let high = u128::from(mark.nonce.bits().0 | 1);
-            let at = usize::try_from((high * self.slots.len() as u128) >> 64).unwrap_or(0);
-            let slots = [at, at + 4, at + 8].map(|at| self.slots.get(at));
+            let high = mark.nonce.bits().0 | 1;
+            let Some(table) = self.tables.get(table_of(high)) else {
+                return sum;
+            };
+            let at = usize::try_from((u128::from(high) * table.slots.len() as u128) >> 64);
+            let at = at.unwrap_or(0);
+            let slots = [at, at + 4, at + 8].map(|at| table.slots.get(at));
             slots.iter().flatten().fold(sum, |sum, slot| sum ^ slot.0)
         });
         std::hint::black_box(touched);
@@ -60,7 +77,22 @@ impl Marks {
     pub(crate) fn meet(&mut self, mark: &Mark) -> Met {
         let (high, low) = mark.nonce.bits();
         let slot = (high | 1, (low & !SEAL) | (mark.seal.bits().0 & SEAL));
-        if self.used * 16 >= self.slots.len() * 13 && self.used < MOST {
+        if self.tables.is_empty() {
+            self.tables.resize_with(TABLES as usize, Table::default);
+        }
+        let room = self.used < MOST;
+        let Some(table) = self.tables.get_mut(table_of(slot.0)) else {
+            return Met::Beyond;
+        };
+        let met = table.meet(slot, room);
+        self.used += usize::from(met == Met::First);
+        met
+    }
+}
+
+impl Table {
+    fn meet(&mut self, slot: Slot, room: bool) -> Met {
+        if self.used * 16 >= self.slots.len() * 13 && room {
             self.grow();
         }
         let Some(at) = self.find(slot) else {
@@ -68,7 +100,7 @@ impl Marks {
         };
         match self.slots.get_mut(at) {
             Some(found) if *found == (0, 0) => {
-                if self.used >= MOST {
+                if !room {
                     return Met::Beyond;
                 }
                 *found = slot;
@@ -99,7 +131,13 @@ impl Marks {
     }
 
     fn grow(&mut self) {
-        let size = (self.slots.len() + self.slots.len() / 3).max(64);
+        // Small ones double: exact growth is for what counts.
+        let len = self.slots.len();
+        let size = if len < 512 {
+            (2 * len).max(16)
+        } else {
+            len + len / 3
+        };
         let old = core::mem::replace(&mut self.slots, vec![(0, 0); size]);
         for slot in old.into_iter().filter(|slot| *slot != (0, 0)) {
             if let Some(place) = self.find(slot).and_then(|at| self.slots.get_mut(at)) {
@@ -149,6 +187,11 @@ mod tests {
             assert_eq!(marks.meet(&mark(n, n + 1)), Met::Reused);
         }
         assert_eq!(marks.len(), 100_000);
-        assert!(marks.slots.capacity() * 16 <= 28 * marks.len());
+        let slots: usize = marks
+            .tables
+            .iter()
+            .map(|table| table.slots.capacity())
+            .sum();
+        assert!(slots * 16 <= 28 * marks.len());
     }
 }
