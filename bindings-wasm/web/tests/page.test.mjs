@@ -1,10 +1,10 @@
 // The rest of the page: downloads, keyboard, narrow views, sizes, pictures.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
 import { nativeDocuments } from "../../tests/native.js";
 import { open, setUp, type, until } from "./page.mjs";
 import { furnish, PLACES } from "./places.mjs";
@@ -109,9 +109,11 @@ test("the panel does not take a missing network for a proof", { timeout: 60_000 
 });
 
 test("what has to be loaded stays small", async () => {
-  const packed = async (name) => gzipSync(await readFile(name), { level: 9 }).length;
-  assert.ok((await packed(`${web}dist/app.js`)) <= 170_000, `app.js: ${await packed(`${web}dist/app.js`)} bytes gzipped, 170,000 are allowed`);
-  assert.ok((await packed(`${web}../dist/k8senc.wasm`)) <= 350_000);
+  // As the sizes are stated everywhere: Node's own compressor makes 1.5 % more of the same.
+  const packed = (name) => execFileSync("gzip", ["-9c", name], { maxBuffer: 1 << 24 }).length;
+  for (const [name, most] of [[`${web}dist/app.js`, 170_000], [`${web}../dist/k8senc.wasm`, 350_000]]) {
+    assert.ok(packed(name) <= most, `${name}: ${packed(name)} bytes gzipped, ${most} are allowed`);
+  }
   assert.ok((await stat(`${web}dist/k8senc.html`)).size < 6_000_000);
 });
 
