@@ -1,7 +1,7 @@
 # Short names only; what they do is in scripts/. `make test` runs everything a change needs.
 # Targets stand from the cheapest to the dearest: .ci/run takes them in this order.
 
-.PHONY: bench wheelhouse demo e2e e2e-scale fuzz web test test-c test-go test-py test-wasm test-ops test-web test-sanitize test-secrets setup install fmt advisories test-kms-plugin
+.PHONY: bench wheelhouse demo e2e e2e-scale fuzz web test test-c test-go test-py test-wasm test-cli test-ops test-web test-sanitize test-secrets setup install fmt advisories test-kms-plugin
 .DEFAULT_GOAL := test
 
 # Seconds for each fuzz target.
@@ -32,6 +32,7 @@ test-py: setup ; $(RUN) scripts/test-py
 test-c: setup ; $(RUN) scripts/test-c
 test-go: setup ; $(RUN) scripts/test-go
 test-wasm: setup ; $(RUN) scripts/test-wasm
+test-cli: setup ; $(RUN) scripts/test-cli
 test-kms-plugin: setup ; $(RUN) scripts/test-kms-plugin
 test-sanitize: setup ; $(RUN) scripts/test-sanitize
 test-secrets: setup ; $(RUN) scripts/test-secrets

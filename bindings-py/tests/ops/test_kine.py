@@ -17,7 +17,7 @@ from k8senc.etcd_client import EtcdClient
 
 from tests.objects import secret
 from tests.test_cli import k8senc, sentence
-from tests.test_repairing import NEW, OLD, key, sealed, write
+from tests.servers.test_repairing import NEW, OLD, key, sealed, write
 
 Report = dict[str, Any]
 

@@ -19,7 +19,7 @@ from k8senc.etcd_client import EtcdClient, Tls
 from tests.etcd_server import etcd, free_port
 from tests.test_cli import COMMAND, CONFIG, ENVIRONMENT, KEKS, SNAPSHOT, k8senc, sentence
 from tests.test_etcd_client import _pki, etcdctl
-from tests.test_repairing import NEW, OLD, key, sealed, secret, write
+from tests.servers.test_repairing import NEW, OLD, key, sealed, secret, write
 
 SAMPLE_KEYS = ["-c", CONFIG, f"--kms=cloud-kms={KEKS}", f"--kms=legacy-kms={KEKS}"]
 

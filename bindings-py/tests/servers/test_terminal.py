@@ -18,7 +18,7 @@ import pytest
 
 from tests.fake_api import Answer, FakeApi
 from tests.test_cli import COMMAND, ENVIRONMENT, SNAPSHOT
-from tests.test_cluster import CONFIG
+from tests.servers.test_cluster import CONFIG
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 SIGHT = re.compile(r"\x1b\[\?25[lh]|\x1b\[[0-9]*[AK]")

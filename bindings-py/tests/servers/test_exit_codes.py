@@ -26,8 +26,8 @@ from tests import plugin as plugins
 from tests.etcd_server import etcd
 from tests.fake_api import FakeApi, status
 from tests.test_cli import COMMAND, ENVIRONMENT, SNAPSHOT, STORED, k8senc
-from tests.test_repairing import NEW, OLD, configuration, key, secret
-from tests.test_triage import config as kms_config
+from tests.servers.test_repairing import NEW, OLD, configuration, key, secret
+from tests.servers.test_triage import config as kms_config
 
 Words = list[str | Path]
 INTERRUPTED = 130
