@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from k8senc.etcd_client import EtcdClient, Tls
@@ -21,7 +21,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def etcd(folder: Path, *options: str, scheme: str = "http", tls: Tls | None = None) -> Iterator[str]:
+def etcd(folder: Path, *options: str, scheme: str = "http", tls: Tls | None = None, kill: bool = False) -> Iterator[str]:
     """A member with its data in `folder`, as the endpoint its clients use."""
     client, peer = f"{scheme}://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     command = ["etcd", "--data-dir", str(folder), "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer]
@@ -31,8 +31,16 @@ def etcd(folder: Path, *options: str, scheme: str = "http", tls: Tls | None = No
             _wait(client, tls, process)
             yield client
         finally:
-            process.terminate()
+            if kill:
+                process.kill()
+            else:
+                process.terminate()
             process.wait(20)
+
+
+def killed_etcd(folder: Path) -> AbstractContextManager[str]:
+    """A member that writes its file rarely and is killed: what was put last is in its log alone."""
+    return etcd(folder, "--backend-batch-interval", "1h", "--backend-batch-limit", "1000000", kill=True)
 
 
 def _wait(endpoint: str, tls: Tls | None, process: subprocess.Popen[bytes]) -> None:

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from k8senc import RemoteError
 from k8senc.cli import main
 from k8senc.etcd_client import EtcdClient, Tls
 
-from tests.etcd_server import etcd, free_port
+from tests.etcd_server import etcd, killed_etcd
 from tests.test_cli import COMMAND, CONFIG, ENVIRONMENT, KEKS, SNAPSHOT, k8senc, sentence
 from tests.test_etcd_client import _pki, etcdctl
 from tests.servers.test_repairing import NEW, OLD, key, sealed, secret, write
@@ -127,25 +126,12 @@ def test_the_data_directory_of_a_member(tmp_path: Path, enc: Path) -> None:
 
 def test_what_a_killed_member_has_in_its_log_alone_is_missed_aloud(tmp_path: Path, enc: Path) -> None:
     folder = tmp_path / "data"
-    client, peer = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
-    command = ["etcd", "--data-dir", str(folder), "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer]
-    # The file is written rarely, so that the log is ahead of it.
-    command += ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}", "--backend-batch-interval", "1h", "--backend-batch-limit", "1000000"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        with EtcdClient(client, timeout=20) as ours:
-            until = time.monotonic() + 30
-            while time.monotonic() < until:
-                try:
-                    ours.status()
-                    break
-                except RemoteError:
-                    time.sleep(0.1)
+    with killed_etcd(folder) as client:
         write(client, key("early"), sealed(NEW, "early"))
         # A snapshot commits what there is.
         etcdctl(client, "snapshot", "save", str(tmp_path / "early.db"))
         for number in range(5):
             write(client, key(f"k-{number}"), sealed(NEW, f"k-{number}"))
-        process.kill()
     run = k8senc("decrypt", folder, "secrets/early", "-n", "shop", "-c", enc)
     assert run.returncode == 4 and password(run.stdout)[0] == "early"
     assert b"5 writes are in the write-ahead log" in run.stderr and b"start etcd once on a copy" in run.stderr

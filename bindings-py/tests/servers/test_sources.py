@@ -21,7 +21,7 @@ from k8senc.etcd_client import EtcdClient, Tls
 from k8senc.etcd_rows import EtcdRows
 from k8senc.remote import from_url
 
-from tests.etcd_server import etcd, free_port
+from tests.etcd_server import etcd, free_port, killed_etcd
 from tests.objects import secret
 from tests.test_cli import COMMAND, CONFIG, ENVIRONMENT, SNAPSHOT, k8senc, sentence
 from tests.test_etcd_client import _pki, etcdctl
@@ -207,25 +207,12 @@ def test_the_data_directory_of_a_member(tmp_path: Path) -> None:
 
 def test_a_killed_member_has_values_in_its_log_alone(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    client, peer = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
-    command = ["etcd", "--data-dir", str(folder), "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer]
-    # The file is written rarely, so that the log is ahead of it.
-    command += ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}", "--backend-batch-interval", "1h", "--backend-batch-limit", "1000000"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        with EtcdClient(client, timeout=20) as ours:
-            until = time.monotonic() + 30
-            while time.monotonic() < until:
-                try:
-                    ours.status()
-                    break
-                except RemoteError:
-                    time.sleep(0.1)
+    with killed_etcd(folder) as client:
         put(client, "/registry/secrets/default/early", secret("early"))
         # A snapshot commits what there is.
         etcdctl(client, "snapshot", "save", str(tmp_path / "early.db"))
         for number in range(5):
             put(client, f"/registry/secrets/default/k-{number}", secret(f"k-{number}"))
-        process.kill()
     found = report(folder, code=1)
     assert counts(found)["log-pending"] == 5 and found["log"]["pending"] == 5
     assert found["totals"]["live"] == 1
